@@ -1,0 +1,88 @@
+"""The tables, one module per aggregate. Import the names from here."""
+
+from marketplace.models.audit import AuditEntry
+from marketplace.models.listings import (
+    InvalidTransition,
+    Listing,
+    ListingDraft,
+    ListingKind,
+    ListingSkill,
+    ListingState,
+    Place,
+)
+from marketplace.models.matches import (
+    DeclineReason,
+    ExchangeCircle,
+    Match,
+    MatchingRound,
+    MatchOrigin,
+    MatchState,
+)
+from marketplace.models.moderation import DecisionAction, DecisionGround, ModerationDecision
+from marketplace.models.operations import AttemptCounter, JobRun, SeedFile
+from marketplace.models.organisations import (
+    Membership,
+    MembershipRole,
+    MembershipState,
+    Organisation,
+    OrganisationKind,
+    SizeClass,
+)
+from marketplace.models.outbox import MailState, OutboxMail
+from marketplace.models.sectors import Sector
+from marketplace.models.skills import Skill, SkillDomain, SkillRelation, SkillWord, WordKind
+from marketplace.models.territories import (
+    Commune,
+    Department,
+    ModerationMode,
+    Postcode,
+    Region,
+    Territory,
+)
+from marketplace.models.users import TerritoryRole, TerritoryRoleKind, User
+
+__all__ = [
+    "AttemptCounter",
+    "AuditEntry",
+    "Commune",
+    "DecisionAction",
+    "DecisionGround",
+    "DeclineReason",
+    "Department",
+    "ExchangeCircle",
+    "InvalidTransition",
+    "JobRun",
+    "Listing",
+    "ListingDraft",
+    "ListingKind",
+    "ListingSkill",
+    "ListingState",
+    "MailState",
+    "Match",
+    "MatchOrigin",
+    "MatchState",
+    "MatchingRound",
+    "Membership",
+    "MembershipRole",
+    "MembershipState",
+    "ModerationDecision",
+    "ModerationMode",
+    "Organisation",
+    "OrganisationKind",
+    "OutboxMail",
+    "Place",
+    "Postcode",
+    "Region",
+    "Sector",
+    "SeedFile",
+    "SizeClass",
+    "Skill",
+    "SkillDomain",
+    "SkillRelation",
+    "SkillWord",
+    "Territory",
+    "TerritoryRole",
+    "TerritoryRoleKind",
+    "User",
+    "WordKind",
+]

@@ -1,0 +1,79 @@
+"""The map: regions, departments, intercommunalities (EPCI) and communes, as INSEE and DGCL publish them."""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from marketplace.extensions import db
+from marketplace.models.types import closed_list
+
+
+class ModerationMode(StrEnum):
+    BEFORE = "a_priori"
+    AFTER = "a_posteriori"
+
+
+class Region(db.Model):
+    code: Mapped[str] = mapped_column(String(3), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+
+
+class Department(db.Model):
+    code: Mapped[str] = mapped_column(String(3), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    region_code: Mapped[str] = mapped_column(ForeignKey("region.code"))
+
+
+class Territory(db.Model):
+    """An intercommunality and its settings for the exchange. `is_open`: it moderates here itself."""
+
+    siren: Mapped[str] = mapped_column(String(9), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    type: Mapped[str] = mapped_column(String(12))
+    department_code: Mapped[str] = mapped_column(ForeignKey("department.code"), index=True)
+    region_code: Mapped[str] = mapped_column(ForeignKey("region.code"))
+    population: Mapped[int]
+    lat: Mapped[float | None]
+    lon: Mapped[float | None]
+
+    is_open: Mapped[bool] = mapped_column(default=False)
+    moderation_mode: Mapped[ModerationMode] = mapped_column(
+        closed_list(ModerationMode, "moderation_mode"), default=ModerationMode.BEFORE
+    )
+    default_radius_km: Mapped[int] = mapped_column(default=20)
+    welcome_text: Mapped[str] = mapped_column(Text, default="")
+    # Overrides of matching.Policy, checked by it before they are written.
+    policy: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+    department: Mapped[Department] = relationship(lazy="raise_on_sql")
+
+    __table_args__ = (CheckConstraint("default_radius_km BETWEEN 0 AND 200", name="default_radius_bounds"),)
+
+
+class Commune(db.Model):
+    """A commune; the point is its town hall, or a point inside its outline. None for 94 overseas communes."""
+
+    insee: Mapped[str] = mapped_column(String(5), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    # Lower case, no accents, no punctuation: what autocomplete compares.
+    search_name: Mapped[str] = mapped_column(String(80))
+    department_code: Mapped[str] = mapped_column(ForeignKey("department.code"), index=True)
+    region_code: Mapped[str] = mapped_column(ForeignKey("region.code"))
+    territory_siren: Mapped[str | None] = mapped_column(ForeignKey("territory.siren"), index=True)
+    population: Mapped[int]
+    lat: Mapped[float | None]
+    lon: Mapped[float | None]
+
+    territory: Mapped[Territory | None] = relationship(lazy="raise_on_sql")
+    postcodes: Mapped[list["Postcode"]] = relationship(
+        order_by="Postcode.code", cascade="all, delete-orphan", lazy="raise_on_sql"
+    )
+
+    __table_args__ = (Index("ix_commune_search_name", "search_name", "population"),)
+
+
+class Postcode(db.Model):
+    commune_insee: Mapped[str] = mapped_column(ForeignKey("commune.insee", ondelete="CASCADE"), primary_key=True)
+    code: Mapped[str] = mapped_column(String(5), primary_key=True, index=True)

@@ -1,0 +1,1 @@
+"""What the site does: one function per act, each checking the rights and holding one transaction."""

@@ -1,0 +1,114 @@
+"""Every setting of the site, its default and its environment variable.
+
+A setting NAME is read from the environment variable of the same name. The defaults run offline on one
+machine: SQLite, reference data from the repository, mail written to files.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+DEFAULTS: dict[str, str | int | bool] = {
+    # Signs sessions and mailed links. Empty: one is made at first start and kept in the instance folder.
+    "SECRET_KEY": "",
+    # SQLite in the instance folder by default; postgresql+psycopg://… in production.
+    "DATABASE_URL": "",
+    # Address that people type in their browser: absolute links in mails, secure cookies when https.
+    "PUBLIC_URL": "http://127.0.0.1:5000",
+    # "file" writes each message to MAIL_FOLDER; "smtp" sends it.
+    "MAIL_BACKEND": "file",
+    "MAIL_FOLDER": "",
+    "MAIL_FROM": "1 besoin – 1 savoir-faire <ne-pas-repondre@exchange.example>",
+    "SMTP_HOST": "localhost",
+    "SMTP_PORT": 25,
+    "SMTP_USER": "",
+    "SMTP_PASSWORD": "",
+    "SMTP_STARTTLS": False,
+    # Domain (and path) of the national address API, e.g. "data.geopf.fr/geocodage"; empty: the commune's point.
+    "BAN_DOMAIN": "",
+    "BAN_SCHEME": "https",
+    # Base address of the company register API, e.g. "https://recherche-entreprises.api.gouv.fr"; empty: typed.
+    "REGISTER_URL": "",
+    "ADAPTER_TIMEOUT_SECONDS": 3,
+    # Number of reverse proxies whose X-Forwarded-* headers are trusted.
+    "TRUSTED_PROXIES": 0,
+    # Hour (Europe/Paris) of the nightly round run by `flask worker`.
+    "NIGHTLY_ROUND_HOUR": 3,
+    # True when the demonstration market is loaded: pages say so, mails are pointed out in their folder.
+    "DEMONSTRATION": False,
+}
+
+
+def load(overrides: Mapping[str, object] | None, instance: Path) -> dict[str, object]:
+    """Return Flask's configuration: defaults, then the environment, then `overrides`.
+
+    Raises ValueError naming the variable when a number or a truth value cannot be read.
+    """
+    config: dict[str, object] = {
+        name: _read(name, default) if name in os.environ else default for name, default in DEFAULTS.items()
+    }
+    config.update(overrides or {})
+    if not config["DATABASE_URL"]:
+        config["DATABASE_URL"] = f"sqlite:///{instance / 'marketplace.sqlite3'}"
+    if not config["MAIL_FOLDER"]:
+        config["MAIL_FOLDER"] = str(instance / "mail")
+    if not config["SECRET_KEY"]:
+        config["SECRET_KEY"] = _kept_secret(instance)
+    https = str(config["PUBLIC_URL"]).startswith("https://")
+    flask: dict[str, object] = {
+        "SQLALCHEMY_DATABASE_URI": _driver(str(config["DATABASE_URL"])),
+        "SESSION_COOKIE_NAME": "__Host-session" if https else "session",
+        "SESSION_COOKIE_SECURE": https,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "REMEMBER_COOKIE_NAME": "__Host-remember" if https else "remember",
+        "REMEMBER_COOKIE_SECURE": https,
+        "REMEMBER_COOKIE_HTTPONLY": True,
+        "REMEMBER_COOKIE_SAMESITE": "Lax",
+        "PREFERRED_URL_SCHEME": "https" if https else "http",
+        # Long enough that a text of 100,000 characters comes back with its message instead of a bare 413.
+        "MAX_CONTENT_LENGTH": 4 * 1024 * 1024,
+        "MAX_FORM_MEMORY_SIZE": 4 * 1024 * 1024,
+        "MAX_FORM_PARTS": 500,
+        "WTF_CSRF_TIME_LIMIT": None,
+        "BABEL_DEFAULT_LOCALE": "fr",
+        "BABEL_DEFAULT_TIMEZONE": "Europe/Paris",
+    }
+    return {**flask, **config, **{k: v for k, v in (overrides or {}).items() if k not in DEFAULTS}}
+
+
+def _read(name: str, default: str | int | bool) -> str | int | bool:
+    raw = os.environ[name]
+    if isinstance(default, bool):
+        if raw.lower() not in {"0", "1", "true", "false", "yes", "no", ""}:
+            raise ValueError(f"{name} must be true or false, not {raw!r}")
+        return raw.lower() in {"1", "true", "yes"}
+    if isinstance(default, int):
+        try:
+            return int(raw)
+        except ValueError:
+            raise ValueError(f"{name} must be a whole number, not {raw!r}") from None
+    return raw
+
+
+def _driver(url: str) -> str:
+    """Name psycopg 3 where a bare postgresql:// address would pick another driver."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url
+
+
+def _kept_secret(instance: Path) -> str:
+    path = instance / "secret_key"
+    instance.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    return path.read_text()

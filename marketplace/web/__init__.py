@@ -1,0 +1,14 @@
+"""The pages: blueprints, and what every page shares."""
+
+from flask import Flask
+
+from marketplace.web import converters, display, errors, guards, headers, session, static_files
+from marketplace.web.public import bp as public
+
+
+def init_app(app: Flask) -> None:
+    converters.init_app(app)  # before any route
+    for blueprint in (public,):
+        app.register_blueprint(blueprint)
+    for part in (display, errors, guards, headers, session, static_files):
+        part.init_app(app)

@@ -1,0 +1,159 @@
+"""How values are said in French: the words of each closed list, dates, distances. Templates ask here."""
+
+from datetime import datetime
+from enum import Enum
+
+import flask_babel
+from flask import Flask, current_app
+from slugify import slugify
+
+from marketplace import clock
+from marketplace.models import (
+    DecisionAction,
+    DecisionGround,
+    DeclineReason,
+    Listing,
+    ListingKind,
+    ListingState,
+    MatchOrigin,
+    MatchState,
+    MembershipRole,
+    ModerationMode,
+    OrganisationKind,
+    Place,
+    SizeClass,
+)
+
+LABELS: dict[Enum, str] = {
+    ListingKind.NEED: "besoin",
+    ListingKind.OFFER: "savoir-faire",
+    ListingState.DRAFT: "brouillon",
+    ListingState.PENDING: "en attente de relecture",
+    ListingState.PUBLISHED: "en ligne",
+    ListingState.PAUSED: "en pause",
+    ListingState.FULFILLED: "abouti",
+    ListingState.EXPIRED: "arrivée à terme",
+    ListingState.WITHDRAWN: "retirée",
+    ListingState.CHANGES_REQUESTED: "à modifier",
+    ListingState.REJECTED: "refusée",
+    ListingState.REMOVED: "retirée par la modération",
+    MatchState.PROPOSED: "proposée",
+    MatchState.ACCEPTED: "acceptée par une structure",
+    MatchState.AGREED: "acceptée par les deux",
+    MatchState.COMPLETED: "échange réalisé",
+    MatchState.DECLINED: "déclinée",
+    MatchState.EXPIRED: "sans réponse",
+    MatchState.CANCELLED: "annulée",
+    MatchOrigin.ROUND: "vague d’appariement",
+    MatchOrigin.CIRCLE: "boucle d’échange",
+    MatchOrigin.PERSON: "demande directe",
+    DeclineReason.TOO_FAR: "C’est trop loin",
+    DeclineReason.NOT_THIS_SKILL: "Ce n’est pas la bonne compétence",
+    DeclineReason.NO_TIME: "Pas le temps en ce moment",
+    DeclineReason.OTHER: "Autre raison",
+    DecisionAction.APPROVE: "approuvée",
+    DecisionAction.REQUEST_CHANGES: "modification demandée",
+    DecisionAction.REJECT: "refusée",
+    DecisionAction.REMOVE: "retirée",
+    DecisionGround.NOT_DIGITAL: "Le sujet n’est pas numérique",
+    DecisionGround.COMMERCIAL: "L’annonce vend une prestation",
+    DecisionGround.CONTACT_DATA: "Le texte contient des coordonnées",
+    DecisionGround.DUPLICATE: "L’annonce en répète une autre",
+    DecisionGround.UNCLEAR: "On ne comprend pas ce qui est cherché ou proposé",
+    DecisionGround.DISRESPECTFUL: "Le ton est irrespectueux",
+    DecisionGround.ILLEGAL: "Le contenu est contraire à la loi",
+    OrganisationKind.FIRM: "entreprise",
+    OrganisationKind.ASSOCIATION: "association",
+    OrganisationKind.PUBLIC: "organisme public",
+    SizeClass.NONE: "sans salarié",
+    SizeClass.MICRO: "1 à 9 personnes",
+    SizeClass.SMALL: "10 à 49 personnes",
+    SizeClass.MEDIUM: "50 à 249 personnes",
+    SizeClass.LARGE: "250 personnes et plus",
+    MembershipRole.EMPLOYEE: "membre",
+    MembershipRole.MANAGER: "responsable",
+    ModerationMode.BEFORE: "relecture avant publication",
+    ModerationMode.AFTER: "relecture après publication",
+    Place.HELPER: "chez la structure qui aide",
+    Place.LEARNER: "chez la structure qui apprend",
+    Place.REMOTE: "à distance",
+}
+LEVELS = {1: "découverte", 2: "autonomie", 3: "maîtrise", 4: "expertise"}
+URGENCIES = {1: "quand ce sera possible", 2: "dans les deux mois", 3: "urgent"}
+DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+HALVES = ("matin", "après-midi")
+FLAGS = {
+    "phone": "numéro de téléphone",
+    "email": "adresse de courriel",
+    "link": "lien",
+    "price": "prix ou ton commercial",
+    "repeat": "texte proche d’une autre annonce",
+    "first_listing": "première annonce de la structure",
+}
+RULES = {
+    "organisation": "c’est la même structure",
+    "skill": "la compétence est trop différente",
+    "level": "le niveau proposé est trop loin du niveau souhaité",
+    "places": "aucun lieu d’échange en commun",
+    "radius": "la distance dépasse le rayon choisi",
+    "competitor": "ce sont des concurrents proches",
+    "declined": "l’une des structures a déjà décliné",
+    "capacity": "toutes les places sont prises",
+}
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.filters.update(
+        label=label, date=date, ago=ago, km=km, places=places, half_days=half_days, percent=percent, number=number
+    )
+    app.jinja_env.globals.update(
+        LEVELS=LEVELS, URGENCIES=URGENCIES, FLAGS=FLAGS, RULES=RULES, DAYS=DAYS, HALVES=HALVES,
+        slug_of=slug_of, Place=Place,
+    )
+    app.context_processor(lambda: {"demonstration": current_app.config["DEMONSTRATION"], "now": clock.now()})
+
+
+def label(value: Enum) -> str:
+    return LABELS[value]
+
+
+def date(value: datetime | None, form: str = "d MMMM yyyy") -> str:
+    return flask_babel.format_datetime(value, form) if value else ""
+
+
+def ago(value: datetime) -> str:
+    """« il y a 3 jours »."""
+    return flask_babel.format_timedelta(value - clock.now(), add_direction=True)
+
+
+def km(value: float | None) -> str:
+    """« moins de 1 km », « 4 km »: a straight-line distance, to the kilometre."""
+    if value is None:
+        return "distance inconnue"
+    return "moins de 1 km" if value < 1 else f"{flask_babel.format_decimal(round(value))} km"
+
+
+def number(value: float) -> str:
+    return flask_babel.format_decimal(value)
+
+
+def percent(value: float) -> str:
+    return flask_babel.format_percent(value, "#,##0 %")
+
+
+def places(value: int) -> list[str]:
+    return [LABELS[place] for place in Place if value & place]
+
+
+def half_days(value: int) -> list[str]:
+    """Return « lundi matin », « jeudi »… for a mask of 14 half-days; empty when any time suits."""
+    said = []
+    for index, day in enumerate(DAYS):
+        both = value >> 2 * index & 3
+        if both:
+            said.append(day if both == 3 else f"{day} {HALVES[both - 1]}")  # noqa: PLR2004
+    return said
+
+
+def slug_of(listing: Listing) -> str:
+    return slugify(listing.title, max_length=60) or str(listing.kind)

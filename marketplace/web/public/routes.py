@@ -1,0 +1,23 @@
+from flask import Blueprint, Response, jsonify, render_template
+from flask.typing import ResponseReturnValue
+from sqlalchemy import text
+
+from marketplace.extensions import db
+
+bp = Blueprint("public", __name__)
+
+
+@bp.get("/")
+def home() -> ResponseReturnValue:
+    return render_template("public/home.html")
+
+
+@bp.get("/healthz")
+def healthz() -> Response:
+    return jsonify(status="ok")
+
+
+@bp.get("/readyz")
+def readyz() -> Response:
+    db.session.execute(text("SELECT 1"))
+    return jsonify(status="ready")
