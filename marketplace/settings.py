@@ -33,6 +33,8 @@ DEFAULTS: dict[str, str | int | bool] = {
     # Base address of the company register API, e.g. "https://recherche-entreprises.api.gouv.fr"; empty: typed.
     "REGISTER_URL": "",
     "ADAPTER_TIMEOUT_SECONDS": 3,
+    # Memory of one password hash (Argon2id, t=1, p=1: OWASP's 46 MiB profile).
+    "ARGON2_MEMORY_KIB": 47104,
     # Number of reverse proxies whose X-Forwarded-* headers are trusted.
     "TRUSTED_PROXIES": 0,
     # Hour (Europe/Paris) of the nightly round run by `flask worker`.

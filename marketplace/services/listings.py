@@ -1,0 +1,386 @@
+"""The life of a listing: write, publish, change, pause, withdraw, renew, expire. States: models.listings."""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.sql.base import ExecutableOption
+
+from marketplace import clock
+from marketplace.extensions import db
+from marketplace.models import (
+    Commune,
+    Listing,
+    ListingKind,
+    ListingSkill,
+    ListingState,
+    ModerationMode,
+    Organisation,
+    Skill,
+    Territory,
+    User,
+)
+from marketplace.models.listings import EDITABLE
+from marketplace.services import matches, prechecks, rights, tokens
+from marketplace.services.errors import FieldError, InvalidTransition, NotFound, TokenExpired
+from marketplace.services.organisations import speakers
+from marketplace.services.work import Work, unit_of_work
+
+LIFETIME = timedelta(days=90)
+PERMANENT_LIFETIME = timedelta(days=365)
+REMINDER_DAYS = (7, 1)
+_RENEW = "renew-listing"
+# Longest time between the first reminder and the day after expiry when the link is still useful.
+RENEW_MAX_AGE = 60 * tokens.DAY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingSheet:
+    """What an author says in the form; bounds are checked by the form and again by the database."""
+
+    skill_id: int
+    extra_skill_ids: tuple[int, ...] = ()
+    level: int
+    title: str
+    description: str
+    places: int
+    radius_km: int
+    availability: int = 0
+    urgency: int | None = None
+    capacity: int = 1
+    total_limit: int | None = None
+    is_permanent: bool = False
+    avoid_competitors: bool = False
+    competitor_radius_km: int = 10
+
+
+# What a list or a page of listings shows, loaded in a fixed number of queries.
+SHOWN: tuple[ExecutableOption, ...] = (
+    joinedload(Listing.skill).joinedload(Skill.domain),
+    joinedload(Listing.organisation).joinedload(Organisation.sector),
+    joinedload(Listing.commune),
+    joinedload(Listing.territory),
+    selectinload(Listing.extra_skills).joinedload(ListingSkill.skill),
+)
+
+
+def publish(
+    kind: ListingKind, sheet: ListingSheet, *, organisation_id: int, by: User, as_draft: bool = False
+) -> Listing:
+    """Write a listing and publish it, or keep it for the moderator, or as a draft.
+
+    It waits (pending) when the territory reads before publication or is not open yet, or when a pre-check flags
+    the text. Raises NotFound, NotAllowed (rights.require_speaker), FieldError.
+    """
+    with unit_of_work() as work:
+        organisation = rights.require_speaker(by, organisation_id)
+        listing = Listing(kind=kind, organisation_id=organisation_id, author_id=by.id)
+        _place(listing, organisation)
+        _fill(listing, sheet)
+        work.add(listing)
+        if as_draft:
+            work.audit("listing.drafted", listing, by=by, territory=listing.territory_siren)
+        else:
+            _submit(work, listing, by=by)
+    return listing
+
+
+def change(listing_id: int, sheet: ListingSheet, *, by: User, submit: bool = True) -> Listing:
+    """Rewrite a listing. A changed text is checked, and read again where the territory reads first.
+
+    `submit` False keeps a draft a draft. Raises NotFound, InvalidTransition (its state no longer allows it),
+    FieldError when the capacity would fall below what is under way.
+    """
+    with unit_of_work() as work:
+        listing = _own(work, listing_id, by)
+        if listing.state not in EDITABLE:
+            raise InvalidTransition(f"listing {listing.id}", listing.state, "edited")
+        _require_room(listing, sheet)
+        before = _snapshot(listing)
+        _fill(listing, sheet)
+        work.audit(
+            "listing.changed", listing, by=by, territory=listing.territory_siren, before=before, after=_snapshot(listing)
+        )
+        if listing.state in (ListingState.DRAFT, ListingState.CHANGES_REQUESTED):
+            if submit:
+                _submit(work, listing, by=by)
+        elif _text_of(before) != _text_of(_snapshot(listing)):
+            _check_again(work, listing, by=by)
+    return listing
+
+
+def pause(listing_id: int, *, by: User) -> Listing:
+    """Take the listing out of lists and rounds; what is under way goes on."""
+    return _move(listing_id, ListingState.PAUSED, "listing.paused", by=by)
+
+
+def resume(listing_id: int, *, by: User) -> Listing:
+    with unit_of_work() as work:
+        listing = _own(work, listing_id, by)
+        if listing.state is not ListingState.PAUSED:
+            raise InvalidTransition(f"listing {listing_id}", listing.state, ListingState.PUBLISHED)
+        _show(listing)
+        work.audit("listing.resumed", listing, by=by, territory=listing.territory_siren)
+    return listing
+
+
+def withdraw(listing_id: int, *, by: User) -> Listing:
+    """Take the listing off for good. Proposals not yet agreed by both are cancelled and the others told."""
+    with unit_of_work() as work:
+        listing = _own(work, listing_id, by)
+        listing.transition(ListingState.WITHDRAWN)
+        matches.cancel_open_of(work, listing, by=by)
+        work.audit("listing.withdrawn", listing, by=by, territory=listing.territory_siren)
+    return listing
+
+
+def renew(listing_id: int, *, by: User) -> Listing:
+    """Give the listing its full life again, from today; an expired one is back in the lists."""
+    with unit_of_work() as work:
+        return _renew(work, _own(work, listing_id, by), by=by)
+
+
+def renew_by_mail(token: str) -> Listing:
+    """The same by the link of a reminder, without logging in. Raises TokenExpired."""
+    listing_id, expires = tokens.read(_RENEW, token, max_age=RENEW_MAX_AGE)
+    with unit_of_work() as work:
+        listing = work.lock(Listing, int(listing_id))
+        if _stamp(listing) != expires:  # already renewed: the same link twice does no harm, and no more
+            raise TokenExpired(_RENEW)
+        try:
+            return _renew(work, listing, by=None)
+        except InvalidTransition as error:
+            raise TokenExpired(_RENEW) from error
+
+
+def read_renewal(token: str) -> Listing:
+    """Return the listing that the link renews, to ask before doing it. Raises TokenExpired."""
+    listing_id, expires = tokens.read(_RENEW, token, max_age=RENEW_MAX_AGE)
+    listing = db.session.get(Listing, int(listing_id))
+    if listing is None or _stamp(listing) != expires:
+        raise TokenExpired(_RENEW)
+    return listing
+
+
+def renewal_token(listing: Listing) -> str:
+    return tokens.sign(_RENEW, listing.id, _stamp(listing))
+
+
+def expire_due() -> int:
+    """Expire what has reached its term, and tell its author. Returns how many."""
+    query = select(Listing.id).where(
+        Listing.state.in_((ListingState.PUBLISHED, ListingState.PAUSED)), Listing.expires_at <= clock.now()
+    )
+    due = list(db.session.scalars(query.order_by(Listing.id)))
+    return sum(_expire(listing_id) for listing_id in due)
+
+
+def remind_due() -> int:
+    """Remind authors 7 days and 1 day before the term. Returns how many were told."""
+    soon = clock.now() + timedelta(days=max(REMINDER_DAYS))
+    query = select(Listing.id).where(
+        Listing.state.in_((ListingState.PUBLISHED, ListingState.PAUSED)),
+        Listing.expires_at > clock.now(),
+        Listing.expires_at <= soon,
+    )
+    due = list(db.session.scalars(query.order_by(Listing.id)))
+    return sum(_remind(listing_id) for listing_id in due)
+
+
+def show(listing_id: int, *, to: User | None) -> Listing:
+    """Return the listing with what its page shows. Raises NotFound when the person may not see it."""
+    listing = db.session.scalar(select(Listing).where(Listing.id == listing_id).options(*SHOWN))
+    if listing is None or not rights.sees_listing(to, listing):
+        raise NotFound(f"listing {listing_id}")
+    return listing
+
+
+def own(listing_id: int, *, by: User) -> Listing:
+    """Return one of the person's own listings, loaded for its form. Raises NotFound."""
+    listing = db.session.scalar(select(Listing).where(Listing.id == listing_id).options(*SHOWN))
+    if listing is None or not rights.speaks_for(by, listing.organisation_id):
+        raise NotFound(f"listing {listing_id}")
+    return listing
+
+
+def of_organisations(organisation_ids: list[int]) -> list[Listing]:
+    """Return the listings of these structures, the latest first (at most 200)."""
+    query = (
+        select(Listing)
+        .where(Listing.organisation_id.in_(organisation_ids))
+        .order_by(Listing.id.desc())
+        .limit(200)
+        .options(*SHOWN)
+    )
+    return list(db.session.scalars(query))
+
+
+def contacts(listing: Listing) -> list[User]:
+    """Return who is told about the listing: its author while they speak for the structure, else all who do."""
+    people = speakers(listing.organisation_id)
+    return [person for person in people if person.id == listing.author_id] or people
+
+
+def needs_reading(listing: Listing) -> bool:
+    """Say whether a moderator reads the listing before it shows."""
+    territory = db.session.get(Territory, listing.territory_siren) if listing.territory_siren else None
+    reads_first = territory is None or not territory.is_open or territory.moderation_mode is ModerationMode.BEFORE
+    return bool(listing.flags) or reads_first
+
+
+def go_live(listing: Listing) -> None:
+    """Show the listing, with a full life from now if it never showed. Used here and by moderation."""
+    _show(listing)
+    now = clock.now()
+    listing.published_at = listing.published_at or now
+    if listing.expires_at is None or listing.expires_at <= now:
+        listing.expires_at = now + _lifetime(listing)
+
+
+def _show(listing: Listing) -> None:
+    if listing.state is not ListingState.PUBLISHED:
+        # The row's rule "published has a date" must hold at every flush.
+        listing.published_at = listing.published_at or clock.now()
+        listing.transition(ListingState.PUBLISHED)
+
+
+def _submit(work: Work, listing: Listing, *, by: User) -> None:
+    listing.flags = _flags(listing)
+    listing.submitted_at = clock.now()
+    if needs_reading(listing):
+        listing.transition(ListingState.PENDING)
+        work.mail("listing_received", to=contacts(listing), listing=listing)
+    else:
+        go_live(listing)
+        work.mail("listing_published", to=contacts(listing), listing=listing)
+    after = {"state": listing.state, "flags": listing.flags}
+    work.audit("listing.submitted", listing, by=by, territory=listing.territory_siren, after=after)
+
+
+def _check_again(work: Work, listing: Listing, *, by: User) -> None:
+    """A text that changed after it was read is read again; one that still waits keeps its place in the queue."""
+    listing.flags = _flags(listing)
+    if listing.state is not ListingState.PENDING and needs_reading(listing):
+        listing.submitted_at = clock.now()
+        listing.transition(ListingState.PENDING)
+        work.mail("listing_received", to=contacts(listing), listing=listing)
+
+
+def _flags(listing: Listing) -> list[str]:
+    flags = prechecks.flags_of(listing.title, listing.description)
+    repeated = prechecks.repeats_another(
+        kind=listing.kind,
+        skill_id=listing.skill_id,
+        description=listing.description,
+        organisation_id=listing.organisation_id,
+        listing_id=listing.id,
+    )
+    return [*flags, "repeat"] if repeated else flags
+
+
+def _renew(work: Work, listing: Listing, *, by: User | None) -> Listing:
+    if listing.state is ListingState.EXPIRED:
+        _show(listing)
+    elif listing.state not in (ListingState.PUBLISHED, ListingState.PAUSED):
+        raise InvalidTransition(f"listing {listing.id}", listing.state, "renewed")
+    listing.expires_at = clock.now() + _lifetime(listing)
+    listing.last_reminder_days = None
+    work.audit("listing.renewed", listing, by=by, territory=listing.territory_siren)
+    return listing
+
+
+def _expire(listing_id: int) -> bool:
+    with unit_of_work() as work:
+        listing = work.lock(Listing, listing_id)
+        over = listing.expires_at is not None and listing.expires_at <= clock.now()
+        if not over or listing.state not in (ListingState.PUBLISHED, ListingState.PAUSED):
+            return False
+        listing.transition(ListingState.EXPIRED)
+        matches.cancel_open_of(work, listing, by=None)
+        work.audit("listing.expired", listing, by=None, territory=listing.territory_siren)
+        work.mail("listing_expired", to=contacts(listing), listing=listing, token=renewal_token(listing))
+    return True
+
+
+def _remind(listing_id: int) -> bool:
+    with unit_of_work() as work:
+        listing = work.lock(Listing, listing_id)
+        if listing.expires_at is None:
+            return False
+        left = listing.expires_at - clock.now()
+        due = min((days for days in REMINDER_DAYS if left <= timedelta(days=days)), default=None)
+        if due is None or (listing.last_reminder_days or max(REMINDER_DAYS) + 1) <= due:
+            return False
+        listing.last_reminder_days = due
+        work.mail("listing_reminder", to=contacts(listing), listing=listing, token=renewal_token(listing))
+    return True
+
+
+def _move(listing_id: int, target: ListingState, action: str, *, by: User) -> Listing:
+    with unit_of_work() as work:
+        listing = _own(work, listing_id, by)
+        listing.transition(target)
+        work.audit(action, listing, by=by, territory=listing.territory_siren)
+    return listing
+
+
+def _own(work: Work, listing_id: int, by: User) -> Listing:
+    listing = work.lock(Listing, listing_id)
+    rights.require_speaker(by, listing.organisation_id)
+    return listing
+
+
+def _place(listing: Listing, organisation: Organisation) -> None:
+    commune = db.session.get_one(Commune, organisation.commune_insee)
+    listing.commune_insee = commune.insee
+    listing.territory_siren = commune.territory_siren
+    listing.sector_code = organisation.sector_code
+    listing.lat, listing.lon = organisation.lat, organisation.lon
+
+
+def _fill(listing: Listing, sheet: ListingSheet) -> None:
+    values = asdict(sheet)
+    extra = [skill for skill in dict.fromkeys(values.pop("extra_skill_ids")) if skill != sheet.skill_id]
+    if listing.kind is ListingKind.NEED:
+        values |= {"capacity": 1, "total_limit": None, "is_permanent": False}
+        values["urgency"] = values["urgency"] or 1
+    else:
+        values["urgency"] = None
+    for name, value in values.items():
+        setattr(listing, name, value)
+    if listing.id is not None:
+        db.session.refresh(listing, ["extra_skills"])
+        listing.extra_skills.clear()
+        db.session.flush()
+    listing.extra_skills.extend(
+        ListingSkill(rank=rank, skill_id=skill) for rank, skill in enumerate(extra, start=1)
+    )
+
+
+def _require_room(listing: Listing, sheet: ListingSheet) -> None:
+    if listing.kind is ListingKind.NEED:
+        return
+    if sheet.capacity < listing.live_matches:
+        raise FieldError("capacity", f"{listing.live_matches} échanges sont déjà en cours : ne descendez pas plus bas.")
+    done = listing.live_matches + listing.completed_matches
+    if sheet.total_limit is not None and sheet.total_limit < done:
+        raise FieldError("total_limit", f"{done} échanges sont déjà en cours ou faits : ne descendez pas plus bas.")
+
+
+def _snapshot(listing: Listing) -> dict[str, Any]:
+    names = ("title", "description", "skill_id", "level", "places", "radius_km", "capacity", "state")
+    return {name: getattr(listing, name) for name in names}
+
+
+def _text_of(snapshot: dict[str, Any]) -> tuple[Any, ...]:
+    return snapshot["title"], snapshot["description"], snapshot["skill_id"]
+
+
+def _lifetime(listing: Listing) -> timedelta:
+    return PERMANENT_LIFETIME if listing.is_permanent else LIFETIME
+
+
+def _stamp(listing: Listing) -> str:
+    return listing.expires_at.isoformat() if listing.expires_at else ""

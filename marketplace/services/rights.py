@@ -1,0 +1,127 @@
+"""Who may do what: every right of the site is asked here."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import exists, false, or_, select
+from sqlalchemy.sql import ColumnElement
+
+from marketplace.extensions import db
+from marketplace.models import (
+    Listing,
+    ListingState,
+    Match,
+    Membership,
+    MembershipRole,
+    MembershipState,
+    Organisation,
+    Territory,
+    TerritoryRole,
+    User,
+)
+from marketplace.services.errors import NotAllowed, NotFound
+
+# States in which anybody may read a listing.
+PUBLIC_STATES = (ListingState.PUBLISHED,)
+
+
+def organisation_ids(user: User) -> list[int]:
+    """Return the structures that the person speaks for."""
+    query = select(Membership.organisation_id).where(
+        Membership.user_id == user.id, Membership.state == MembershipState.ACTIVE
+    )
+    return list(db.session.scalars(query))
+
+
+def speaks_for(user: User, organisation_id: int) -> bool:
+    return organisation_id in organisation_ids(user)
+
+
+def manages(user: User, organisation_id: int) -> bool:
+    query = select(
+        exists().where(
+            Membership.user_id == user.id,
+            Membership.organisation_id == organisation_id,
+            Membership.state == MembershipState.ACTIVE,
+            Membership.role == MembershipRole.MANAGER,
+        )
+    )
+    return bool(db.session.scalar(query))
+
+
+def territories_moderated(user: User) -> list[str]:
+    """Return the SIREN of each territory that the person moderates by a role."""
+    query = select(TerritoryRole.territory_siren).where(TerritoryRole.user_id == user.id)
+    return list(db.session.scalars(query))
+
+
+def is_moderator(user: User) -> bool:
+    return user.is_admin or bool(territories_moderated(user))
+
+
+def moderates(user: User, territory_siren: str | None) -> bool:
+    """Say whether the person decides on listings of this territory.
+
+    The national administrator decides everywhere, and alone where there is no intercommunality.
+    """
+    return user.is_admin or (territory_siren is not None and territory_siren in territories_moderated(user))
+
+
+def moderated_listings(user: User) -> ColumnElement[bool]:
+    """Return the condition that keeps the listings that the person may moderate."""
+    if user.is_admin:
+        return Listing.id.is_not(None)
+    sirens = territories_moderated(user)
+    return Listing.territory_siren.in_(sirens) if sirens else false()
+
+
+def moderated_by_nation(user: User) -> ColumnElement[bool]:
+    """Return the condition that keeps listings nobody nearer moderates: no open territory."""
+    closed = ~exists().where(Territory.siren == Listing.territory_siren, Territory.is_open)
+    return or_(Listing.territory_siren.is_(None), closed) if user.is_admin else false()
+
+
+def require_confirmed(user: User) -> None:
+    """Raise NotAllowed unless the person's mail address is confirmed."""
+    if not user.is_confirmed:
+        raise NotAllowed("the mail address is not confirmed")
+
+
+def require_speaker(user: User, organisation_id: int) -> Organisation:
+    """Return the structure. Raises NotFound when the person does not speak for it, NotAllowed if suspended."""
+    organisation = db.session.get(Organisation, organisation_id)
+    if organisation is None or not speaks_for(user, organisation_id):
+        raise NotFound(f"organisation {organisation_id}")
+    require_confirmed(user)
+    if organisation.suspended_at is not None:
+        raise NotAllowed("the organisation is suspended")
+    return organisation
+
+
+def require_moderator(user: User, listing: Listing) -> None:
+    """Raise NotFound unless the person moderates the listing's territory: elsewhere it must not even show."""
+    if not moderates(user, listing.territory_siren):
+        raise NotFound(f"listing {listing.id}")
+
+
+def sees_listing(user: User | None, listing: Listing) -> bool:
+    """A published listing is for all; the others for its structure, its moderators and its counterpart."""
+    if listing.state in PUBLIC_STATES:
+        return True
+    if user is None:
+        return False
+    return (
+        speaks_for(user, listing.organisation_id)
+        or moderates(user, listing.territory_siren)
+        or _is_counterpart(organisation_ids(user), listing)
+    )
+
+
+def _is_counterpart(organisations: Iterable[int], listing: Listing) -> bool:
+    mine = list(organisations)
+    query = select(
+        exists().where(
+            or_(Match.need_id == listing.id, Match.offer_id == listing.id),
+            or_(Match.need_organisation_id.in_(mine), Match.offer_organisation_id.in_(mine)),
+        )
+    )
+    return bool(mine) and bool(db.session.scalar(query))
