@@ -156,6 +156,7 @@ class Match(TimestampMixin, db.Model):
             sqlite_where=text("state NOT IN ('expired', 'cancelled')"),
             postgresql_where=text("state NOT IN ('expired', 'cancelled')"),
         ),
+        Index("ix_match_need_state", "need_id", "state"),
         Index("ix_match_offer_state", "offer_id", "state"),
         Index("ix_match_expiry", "state", "expires_at"),
     )

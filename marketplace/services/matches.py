@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
@@ -35,7 +35,7 @@ from marketplace.services.errors import (
     NotFound,
     PairRefused,
 )
-from marketplace.services.market import Reasons
+from marketplace.services.market import Reasons, has_room
 from marketplace.services.organisations import speakers
 from marketplace.services.work import Work, unit_of_work
 
@@ -220,18 +220,6 @@ def take_place(work: Work, listing: Listing) -> None:
     if done.rowcount != 1:  # type: ignore[attr-defined]
         raise (AlreadyMatched if listing.kind is ListingKind.NEED else CapacityReached)(f"listing {listing.id}")
     work.session.refresh(listing, ["live_matches"])
-
-
-def has_room():  # type: ignore[no-untyped-def]
-    """Return the SQL condition of a listing that can take one more match."""
-    return and_(
-        Listing.state == ListingState.PUBLISHED,
-        Listing.live_matches < Listing.capacity,
-        or_(
-            Listing.total_limit.is_(None),
-            Listing.live_matches + Listing.completed_matches < Listing.total_limit,
-        ),
-    )
 
 
 def side_of(user: User, match: Match) -> ListingKind:

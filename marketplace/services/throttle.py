@@ -33,7 +33,8 @@ def count_attempt(key: str, *, limit: int, seconds: int) -> None:
         raise TooManyAttempts((window + 1) * seconds - int(now.timestamp()))
 
 
-def forget_old() -> None:
-    """Delete the counters of past windows."""
+def forget_old() -> int:
+    """Delete the counters of past windows. Returns how many."""
     with unit_of_work() as work:
-        work.session.execute(delete(AttemptCounter).where(AttemptCounter.expires_at < clock.now()))
+        old = delete(AttemptCounter).where(AttemptCounter.expires_at < clock.now())
+        return int(work.session.execute(old).rowcount)  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 Revision ID: 0001
 Revises: 
-Create Date: 2026-11-24 05:02:25.514317
+Create Date: 2026-11-24 06:09:36.335625
 
 """
 from alembic import op
@@ -428,6 +428,7 @@ def upgrade():
         batch_op.create_index('ix_match_expiry', ['state', 'expires_at'], unique=False)
         batch_op.create_index('ix_match_live_need', ['need_id'], unique=True, sqlite_where=sa.text("state IN ('proposed', 'accepted', 'agreed')"), postgresql_where=sa.text("state IN ('proposed', 'accepted', 'agreed')"))
         batch_op.create_index(batch_op.f('ix_match_need_organisation_id'), ['need_organisation_id'], unique=False)
+        batch_op.create_index('ix_match_need_state', ['need_id', 'state'], unique=False)
         batch_op.create_index(batch_op.f('ix_match_offer_organisation_id'), ['offer_organisation_id'], unique=False)
         batch_op.create_index('ix_match_offer_state', ['offer_id', 'state'], unique=False)
         batch_op.create_index('ix_match_pair', ['need_id', 'offer_id'], unique=True, sqlite_where=sa.text("state NOT IN ('expired', 'cancelled')"), postgresql_where=sa.text("state NOT IN ('expired', 'cancelled')"))
@@ -469,6 +470,7 @@ def downgrade():
         batch_op.drop_index('ix_match_pair', sqlite_where=sa.text("state NOT IN ('expired', 'cancelled')"), postgresql_where=sa.text("state NOT IN ('expired', 'cancelled')"))
         batch_op.drop_index('ix_match_offer_state')
         batch_op.drop_index(batch_op.f('ix_match_offer_organisation_id'))
+        batch_op.drop_index('ix_match_need_state')
         batch_op.drop_index(batch_op.f('ix_match_need_organisation_id'))
         batch_op.drop_index('ix_match_live_need', sqlite_where=sa.text("state IN ('proposed', 'accepted', 'agreed')"), postgresql_where=sa.text("state IN ('proposed', 'accepted', 'agreed')"))
         batch_op.drop_index('ix_match_expiry')

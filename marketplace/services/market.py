@@ -1,0 +1,368 @@
+"""Rows to the matcher's arrays and back: the one module of the services that calls marketplace.matching.
+
+Rounds, rankings and lists all ask here, so that a pair has one score wherever it shows.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sqlalchemy import Row, and_, or_, select
+from sqlalchemy.sql import ColumnElement
+
+from marketplace import clock, matching
+from marketplace.extensions import db
+from marketplace.matching import Needs, Offers, Plan, Policy, SectorTree, SkillGraph
+from marketplace.models import (
+    Listing,
+    ListingKind,
+    ListingSkill,
+    ListingState,
+    Match,
+    MatchState,
+    Organisation,
+    Sector,
+    SeedFile,
+    Skill,
+    SkillRelation,
+    Territory,
+)
+from marketplace.models.listings import EXTRA_SKILLS_MAX
+
+# A proposal that nobody answered, or that was given up, rests this long before it may come back.
+REST_DAYS = 30
+SECTOR_LEVELS = ("section", "division", "group", "class", "subclass")
+# Below SQLite's limit of 32,766 variables in a statement.
+CHUNK = 10_000
+_REFERENCE_FILES = ("naf.csv", "skills.csv")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One criterion of a score. `value` in [0, 1]; `share`: its part of the score, all shares make 1.
+
+    `detail`: the fact behind the value, for the sentence that says it (templates/components/match.html):
+    skill "same", "related" or "domain"; level: offered minus wanted; distance: km, or "remote"; sector: the
+    deepest NAF level in common, or "none"; availability: half-days in common, or "any"; waiting: days.
+    """
+
+    criterion: str
+    value: float
+    weight: float
+    share: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why a pair holds together; kept with the match."""
+
+    score: float
+    distance_km: float | None
+    remote: bool
+    need_skill: str
+    offer_skill: str
+    parts: tuple[Part, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"parts": [asdict(part) for part in self.parts]}
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Skills and sectors as the matcher counts them: by row."""
+
+    skills: SkillGraph
+    sectors: SectorTree
+    skill_row: Mapping[int, int]
+    skill_labels: Sequence[str]
+    related: frozenset[tuple[int, int]]
+    sector_row: Mapping[str, int]
+    sector_path: Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Open needs and offers, as arrays sorted by id."""
+
+    needs: Needs
+    offers: Offers
+    reference: Reference
+
+    def need_rows(self, ids: ArrayLike) -> NDArray[np.int64]:
+        return np.searchsorted(self.needs.id, ids)
+
+    def offer_rows(self, ids: ArrayLike) -> NDArray[np.int64]:
+        return np.searchsorted(self.offers.id, ids)
+
+
+def has_room() -> ColumnElement[bool]:
+    """Return the condition of a listing that can take one more match."""
+    return and_(
+        Listing.state == ListingState.PUBLISHED,
+        Listing.live_matches < Listing.capacity,
+        or_(
+            Listing.total_limit.is_(None),
+            Listing.live_matches + Listing.completed_matches < Listing.total_limit,
+        ),
+    )
+
+
+def is_open() -> ColumnElement[bool]:
+    """Return the condition of a listing that rounds and rankings may use now."""
+    suspended = select(Organisation.id).where(Organisation.suspended_at.is_not(None))
+    return and_(has_room(), Listing.expires_at > clock.now(), Listing.organisation_id.not_in(suspended))
+
+
+def load(*, needs: ColumnElement[bool], offers: ColumnElement[bool]) -> Market:
+    """Return the listings that meet the two conditions as arrays."""
+    reference = _reference()
+    return Market(
+        needs=_needs(_rows(ListingKind.NEED, needs), reference),
+        offers=_offers(_rows(ListingKind.OFFER, offers), reference),
+        reference=reference,
+    )
+
+
+def policy(territory: Territory | None = None) -> Policy:
+    """Return the policy of a territory, or the nation's."""
+    reference = _reference()
+    overrides = territory.policy if territory else {}
+    return Policy.from_mapping(overrides, skills=reference.skills, sectors=reference.sectors)
+
+
+def closed_pairs(market: Market) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return as rows the pairs that may not be proposed: declined or done once, under way, or resting."""
+    rested = clock.now().timestamp() - REST_DAYS * 86_400
+    resting = (MatchState.EXPIRED, MatchState.CANCELLED)
+    found = [
+        (need_id, offer_id)
+        for need_id, offer_id, state, closed_at in _pairs(market)
+        if state not in resting or (closed_at is not None and closed_at.timestamp() > rested)
+    ]
+    if not found:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    need_ids, offer_ids = np.array(found, np.int64).T
+    here = np.isin(need_ids, market.needs.id) & np.isin(offer_ids, market.offers.id)
+    return market.need_rows(need_ids[here]), market.offer_rows(offer_ids[here])
+
+
+def candidates(market: Market, using: Policy, *, top_k: int) -> matching.Edges:
+    """Return the feasible pairs of the market, best `top_k` per need, closed pairs left out."""
+    return matching.find_candidates(
+        market.needs, market.offers, using, top_k=top_k, excluded=closed_pairs(market)
+    )
+
+
+def plan(market: Market, using: Policy, *, on_step: Callable[[str, float], None] | None = None) -> Plan:
+    """Return circles and pairs of a round over the market."""
+    return matching.plan_round(
+        market.needs, market.offers, using, excluded=closed_pairs(market), on_step=on_step
+    )
+
+
+def reasons(market: Market, using: Policy, need_row: int, offer_row: int) -> Reasons:
+    """Return why the pair has its score. Meaningful for feasible pairs only: see broken_rules."""
+    told = matching.explain(market.needs, need_row, market.offers, offer_row, using)
+    labels = market.reference.skill_labels
+    return Reasons(
+        score=round(told.score, 6),
+        distance_km=None if np.isnan(told.distance_km) else round(told.distance_km, 3),
+        remote=told.remote,
+        need_skill=labels[told.need_skill],
+        offer_skill=labels[told.offer_skill],
+        parts=tuple(
+            Part(
+                criterion=part.criterion,
+                value=round(part.value, 4),
+                weight=round(part.weight, 4),
+                share=round(part.share, 4),
+                detail=_detail(part.criterion, market, need_row, offer_row, told),
+            )
+            for part in told.parts
+        ),
+    )
+
+
+def broken_rules(market: Market, using: Policy, need_row: int, offer_row: int) -> tuple[str, ...]:
+    """Return the names of the hard rules that exclude the pair; empty when it is feasible."""
+    return matching.explain(market.needs, need_row, market.offers, offer_row, using).excluded_by
+
+
+def distances_km(lat: float, lon: float, lats: ArrayLike, lons: ArrayLike) -> NDArray[np.float64]:
+    """Return the geodesic distances on WGS 84 from one point to many, in km."""
+    return matching.geodesic_km(
+        np.float64(lat), np.float64(lon), np.asarray(lats, np.float64), np.asarray(lons, np.float64)
+    )
+
+
+def chunks(items: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
+    """Cut `items` in lists that fit in one statement."""
+    left = iter(items)
+    while chunk := list(islice(left, size)):
+        yield chunk
+
+
+def _detail(criterion: str, market: Market, need_row: int, offer_row: int, told: matching.Explanation) -> str:
+    needs, offers = market.needs, market.offers
+    match criterion:
+        case "skill":
+            return _skill_detail(market.reference, told.need_skill, told.offer_skill)
+        case "level":
+            return str(int(offers.level[offer_row]) - int(needs.level[need_row]))
+        case "distance":
+            return "remote" if told.remote else f"{told.distance_km:.1f}"
+        case "sector":
+            return _sector_detail(market.reference, needs.sector[need_row], offers.sector[offer_row])
+        case "availability":
+            return _availability_detail(needs.availability[need_row], offers.availability[offer_row])
+        case _:
+            return str(int(needs.waiting_days[need_row]))
+
+
+def _skill_detail(reference: Reference, wanted: int, offered: int) -> str:
+    if wanted == offered:
+        return "same"
+    return "related" if (wanted, offered) in reference.related else "domain"
+
+
+def _sector_detail(reference: Reference, one: int, other: int) -> str:
+    shared = sum(a == b for a, b in zip(reference.sector_path[one], reference.sector_path[other], strict=False))
+    return SECTOR_LEVELS[shared - 1] if shared else "none"
+
+
+def _availability_detail(one: int, other: int) -> str:
+    if not one or not other:
+        return "any"
+    return str((int(one) & int(other)).bit_count())
+
+
+def _pairs(market: Market) -> Iterator[Row[Any]]:
+    columns = select(Match.need_id, Match.offer_id, Match.state, Match.closed_at)
+    # From the side with fewer listings: a ranking asks for one need among all offers.
+    few_needs = len(market.needs.id) <= len(market.offers.id)
+    key, ids = (Match.need_id, market.needs.id) if few_needs else (Match.offer_id, market.offers.id)
+    for chunk in chunks(ids.tolist()):
+        yield from db.session.execute(columns.where(key.in_(chunk)))
+
+
+def _rows(kind: ListingKind, condition: ColumnElement[bool]) -> list[Row[Any]]:
+    """Return the listings sorted by id, with their further skills."""
+    query = (
+        select(
+            Listing.id,
+            Listing.organisation_id,
+            Listing.skill_id,
+            Listing.level,
+            Listing.lat,
+            Listing.lon,
+            Listing.radius_km,
+            Listing.places,
+            Listing.availability,
+            Listing.sector_code,
+            Listing.avoid_competitors,
+            Listing.competitor_radius_km,
+            Listing.urgency,
+            Listing.published_at,
+            Listing.capacity,
+            Listing.total_limit,
+            Listing.live_matches,
+            Listing.completed_matches,
+        )
+        .where(Listing.kind == kind, condition)
+        .order_by(Listing.id)
+    )
+    return list(db.session.execute(query))
+
+
+def _needs(rows: Sequence[Row[Any]], reference: Reference) -> Needs:
+    now = clock.now()
+    waited = [(now - row.published_at).total_seconds() / 86_400 if row.published_at else 0.0 for row in rows]
+    return Needs(
+        **_shared(rows, reference),
+        waiting_days=np.maximum(np.array(waited, np.float64), 0.0),
+        urgency=np.array([row.urgency or 1 for row in rows], np.int64),
+    )
+
+
+def _offers(rows: Sequence[Row[Any]], reference: Reference) -> Offers:
+    free = [
+        min(
+            row.capacity - row.live_matches,
+            row.capacity if row.total_limit is None else row.total_limit - row.live_matches - row.completed_matches,
+        )
+        for row in rows
+    ]
+    return Offers(**_shared(rows, reference), capacity=np.maximum(np.array(free, np.int64), 0))
+
+
+def _shared(rows: Sequence[Row[Any]], reference: Reference) -> dict[str, NDArray[Any]]:
+    ids = np.array([row.id for row in rows], np.int64)
+    return {
+        "id": ids,
+        "organisation": np.array([row.organisation_id for row in rows], np.int64),
+        "skills": _skills(rows, reference),
+        "level": np.array([row.level for row in rows], np.int64),
+        "lat": np.array([np.nan if row.lat is None else row.lat for row in rows], np.float64),
+        "lon": np.array([np.nan if row.lon is None else row.lon for row in rows], np.float64),
+        "radius_km": np.array([row.radius_km for row in rows], np.float64),
+        "places": np.array([row.places for row in rows], np.int64),
+        "availability": np.array([row.availability for row in rows], np.int64),
+        "sector": np.array([reference.sector_row[row.sector_code] for row in rows], np.int64),
+        "avoid_competitors": np.array([row.avoid_competitors for row in rows], np.bool_),
+        "competitor_radius_km": np.array([row.competitor_radius_km for row in rows], np.float64),
+    }
+
+
+def _skills(rows: Sequence[Row[Any]], reference: Reference) -> NDArray[np.int64]:
+    """Return the skills of each listing, main one first, −1 where there is none; shape (n, 3)."""
+    skills = np.full((len(rows), 1 + EXTRA_SKILLS_MAX), -1, np.int64)
+    position = {row.id: index for index, row in enumerate(rows)}
+    for index, row in enumerate(rows):
+        skills[index, 0] = reference.skill_row[row.skill_id]
+    for chunk in chunks(position):
+        extra = select(ListingSkill.listing_id, ListingSkill.rank, ListingSkill.skill_id)
+        for listing_id, rank, skill_id in db.session.execute(extra.where(ListingSkill.listing_id.in_(chunk))):
+            skills[position[listing_id], rank] = reference.skill_row[skill_id]
+    return skills
+
+
+def _reference() -> Reference:
+    """Return skills and sectors, read once per process as long as their files do not change."""
+    digests = select(SeedFile.name, SeedFile.sha256).where(SeedFile.name.in_(_REFERENCE_FILES))
+    version = tuple(sorted((name, sha) for name, sha in db.session.execute(digests)))
+    return _read_reference(str(db.engine.url), version)
+
+
+@lru_cache(maxsize=4)
+def _read_reference(_database: str, _version: tuple[tuple[str, str], ...]) -> Reference:
+    skills = list(db.session.execute(select(Skill.id, Skill.domain_slug, Skill.label).order_by(Skill.id)))
+    skill_row = {row.id: index for index, row in enumerate(skills)}
+    domains: dict[str, int] = defaultdict(lambda: len(domains))
+    relations = select(SkillRelation.skill_id, SkillRelation.related_id)
+    related = frozenset((skill_row[a], skill_row[b]) for a, b in db.session.execute(relations))
+    parents = dict(db.session.execute(select(Sector.code, Sector.parent_code).order_by(Sector.code)).tuples())
+    sector_row = {code: index for index, code in enumerate(parents)}
+    return Reference(
+        skills=SkillGraph.from_lists([domains[row.domain_slug] for row in skills], sorted(related)),
+        sectors=SectorTree.from_parents([sector_row[p] if p else -1 for p in parents.values()]),
+        skill_row=skill_row,
+        skill_labels=tuple(row.label for row in skills),
+        related=related,
+        sector_row=sector_row,
+        sector_path=tuple(_path(code, parents) for code in parents),
+    )
+
+
+def _path(code: str, parents: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Return the codes from the section down to `code`."""
+    path = [code]
+    while parent := parents[path[-1]]:
+        path.append(parent)
+    return tuple(reversed(path))

@@ -1,0 +1,108 @@
+"""The best counterparts of a listing, and why."""
+
+import pytest
+
+from marketplace.models import Place
+from marketplace.services import ranking
+from marketplace.services.errors import NotFound, PairExcluded
+
+RENNES, CESSON, LIFFRE, PARIS = "35238", "35051", "35152", "75056"
+
+
+def test_nearer_offers_come_first(market):
+    need = market.need(organisation=market.organisation(commune=RENNES), radius_km=60)
+    far = market.offer(organisation=market.organisation(commune=LIFFRE), radius_km=60)
+    near = market.offer(organisation=market.organisation(commune=CESSON), radius_km=60)
+
+    ranked = ranking.best_for(need)
+
+    assert [r.listing.id for r in ranked] == [near.id, far.id]
+    assert ranked[0].reasons.score > ranked[1].reasons.score
+
+
+def test_the_same_skill_comes_before_a_related_one(market):
+    need = market.need(skill="site-vitrine")
+    related = market.offer(skill="nom-de-domaine")
+    same = market.offer(skill="site-vitrine")
+
+    assert [r.listing.id for r in ranking.best_for(need)] == [same.id, related.id]
+
+
+def test_a_further_skill_counts_too(market):
+    need = market.need(skill="site-vitrine")
+    offer = market.offer(skill="tableur", extra_skills=["site-vitrine"])
+
+    assert [r.listing.id for r in ranking.best_for(need)] == [offer.id]
+
+
+def test_an_offer_is_shown_the_needs_it_could_serve(market):
+    offer = market.offer(capacity=1)
+    needs = {market.need().id, market.need().id}
+
+    assert {r.listing.id for r in ranking.best_for(offer)} == needs
+
+
+def test_no_more_than_asked_for(market):
+    need = market.need()
+    for _ in range(3):
+        market.offer()
+
+    assert len(ranking.best_for(need, limit=2)) == 2
+
+
+def test_a_listing_without_free_place_has_no_counterpart(market):
+    match = market.match()
+    market.offer()
+
+    assert ranking.best_for(match.need) == []
+
+
+def test_remote_offers_reach_any_distance(market):
+    need = market.need(organisation=market.organisation(commune=RENNES), places=int(Place.REMOTE))
+    offer = market.offer(organisation=market.organisation(commune=PARIS), places=int(Place.REMOTE))
+
+    (ranked,) = ranking.best_for(need)
+
+    assert ranked.listing.id == offer.id
+    assert ranked.reasons.remote
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"skill": "paie-en-ligne"}, "skill"),
+        ({"level": 1}, "level"),
+        ({"commune": PARIS}, "radius"),
+        ({"places": int(Place.REMOTE)}, "places"),
+    ],
+)
+def test_an_excluded_pair_names_its_rule(market, fields, rule):
+    need = market.need(level=4, places=int(Place.HELPER | Place.LEARNER), organisation=market.organisation(commune=RENNES))
+    commune = fields.pop("commune", CESSON)
+    offer = market.offer(**{"level": 4, "organisation": market.organisation(commune=commune), **fields})
+
+    with pytest.raises(PairExcluded) as refused:
+        ranking.reasons(need, offer)
+
+    assert rule in refused.value.rules
+
+
+def test_competitors_nearby_are_kept_apart_when_one_asks(market):
+    baker = market.organisation(commune=RENNES, sector="10.71C")
+    rival = market.organisation(commune=CESSON, sector="10.71C")
+    need = market.need(organisation=baker, avoid_competitors=True, competitor_radius_km=20)
+    offer = market.offer(organisation=rival)
+
+    with pytest.raises(PairExcluded) as refused:
+        ranking.reasons(need, offer)
+
+    assert "competitor" in refused.value.rules
+
+
+def test_explaining_unknown_listings_names_the_id(market):
+    need = market.need()
+
+    with pytest.raises(NotFound, match="999"):
+        ranking.explain(need.id, 999)
+    with pytest.raises(NotFound, match="no offer"):
+        ranking.explain(need.id, need.id)
