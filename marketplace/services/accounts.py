@@ -3,6 +3,7 @@
 import hashlib
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from marketplace import clock
 from marketplace.extensions import db
@@ -24,45 +25,48 @@ def clean_email(email: str) -> str:
     return email.strip().lower()
 
 
-def sign_up(*, name: str, email: str, password: str, address: str) -> None:
+def sign_up(*, name: str, email: str, password: str, address: str, then: str = "") -> None:
     """Open an account to be confirmed by mail. To an address that has one already, the mail says so instead.
 
-    `address`: the network address that asks, for the limit. Raises FieldError("password"), TooManyAttempts.
+    `address`: the network address that asks, for the limit; `then`: the page to go on to once confirmed.
+    Raises FieldError("password"), TooManyAttempts.
     """
     email = clean_email(email)
     _require_strong(password, name=name, email=email)
     throttle.count_attempt(f"sign-up:{address}", limit=20, seconds=tokens.HOUR)
+    throttle.count_attempt(f"sign-up-of:{email}", limit=5, seconds=tokens.HOUR)
     password_hash = passwords.hash_password(password)
-    with unit_of_work() as work:
-        user = by_email(email)
-        if user is not None and user.is_confirmed:
-            work.mail("already_registered", to=user)
-            return
-        if user is None:
-            user = work.add(User(email=email, name=name, password_hash=password_hash))
-            work.audit("user.signed_up", user, by=user)
-        else:
-            # Nobody proved yet that the address is theirs: the last one to ask sets the password.
-            user.name, user.password_hash = name, password_hash
-        work.mail("confirm_address", to=user, token=_confirming(user))
+    try:
+        _open_account(name=name, email=email, password_hash=password_hash, then=then)
+    except IntegrityError:  # the same form sent twice at once: now the account is there
+        _open_account(name=name, email=email, password_hash=password_hash, then=then)
 
 
-def resend_confirmation(email: str, *, address: str) -> None:
-    """Send the confirming link again, if there is an account to confirm."""
+def resend_confirmation(email: str, *, address: str, then: str = "") -> None:
+    """Send the confirming link again, if there is an account to confirm. Raises TooManyAttempts."""
     throttle.count_attempt(f"resend:{address}", limit=10, seconds=tokens.HOUR)
+    throttle.count_attempt(f"resend-to:{clean_email(email)}", limit=5, seconds=tokens.HOUR)
     with unit_of_work() as work:
         user = by_email(email)
         if user is not None and not user.is_confirmed:
-            work.mail("confirm_address", to=user, token=_confirming(user))
+            work.mail("confirm_address", to=user, token=_confirming(user), then=then)
+
+
+def read_confirm(token: str) -> User:
+    """Return whose address the link confirms. Raises TokenExpired, also when it was confirmed since."""
+    user_id, fingerprint = tokens.read(_CONFIRM, token, max_age=CONFIRM_MAX_AGE)
+    user = db.session.get(User, int(user_id))
+    if user is None or user.is_confirmed or _fingerprint(user) != fingerprint:
+        raise TokenExpired(_CONFIRM)
+    return user
 
 
 def confirm(token: str) -> User:
-    """Confirm the address by the mailed link. Raises TokenExpired, also when it was confirmed since."""
-    user_id, fingerprint = tokens.read(_CONFIRM, token, max_age=CONFIRM_MAX_AGE)
+    """Confirm the address by the mailed link. Raises TokenExpired."""
+    user_id = read_confirm(token).id
     with unit_of_work() as work:
-        user = work.session.get(User, int(user_id), with_for_update=True)
-        if user is None or user.is_confirmed or _fingerprint(user) != fingerprint:
-            raise TokenExpired(_CONFIRM)
+        user = work.lock(User, user_id)
+        read_confirm(token)  # again under the lock: the link serves once
         user.email_confirmed_at = clock.now()
         work.audit("user.confirmed", user, by=user)
     return user
@@ -71,7 +75,8 @@ def confirm(token: str) -> User:
 def authenticate(email: str, password: str, *, address: str) -> User | None:
     """Return the person, or None when mail and password do not fit together.
 
-    Raises TooManyAttempts before any hashing: 10 tries a quarter of an hour for one account, 50 for one address.
+    Raises TooManyAttempts before any hashing: after 10 tries in a quarter of an hour for one account, 50 from
+    one address.
     """
     email = clean_email(email)
     throttle.count_attempt(f"login:{email}", limit=10, seconds=900)
@@ -112,8 +117,7 @@ def reset_password(token: str, password: str) -> User:
     password_hash = passwords.hash_password(password)
     with unit_of_work() as work:
         user = work.lock(User, user.id)
-        if read_reset(token).session_version != user.session_version:
-            raise TokenExpired(_RESET)
+        read_reset(token)  # again under the lock: the link serves once
         user.password_hash = password_hash
         user.session_version += 1
         user.email_confirmed_at = user.email_confirmed_at or clock.now()
@@ -125,6 +129,7 @@ def reset_password(token: str, password: str) -> User:
 def change_profile(user: User, *, name: str, phone: str) -> None:
     """Change what counterparts see once both have accepted."""
     with unit_of_work() as work:
+        user = work.lock(User, user.id)
         user.name, user.phone = name, phone
         work.audit("user.profile_changed", user, by=user)
 
@@ -140,6 +145,21 @@ def create_admin(*, email: str, name: str, password: str) -> User:
         user.email_confirmed_at = user.email_confirmed_at or clock.now()
         work.audit("user.made_admin", user, by=None)
     return user
+
+
+def _open_account(*, name: str, email: str, password_hash: str, then: str) -> None:
+    with unit_of_work() as work:
+        user = by_email(email)
+        if user is not None and user.is_confirmed:
+            work.mail("already_registered", to=user)
+            return
+        if user is None:
+            user = work.add(User(email=email, name=name, password_hash=password_hash))
+            work.audit("user.signed_up", user, by=user)
+        else:
+            # Nobody proved yet that the address is theirs: the last one to ask sets the password.
+            user.name, user.password_hash = name, password_hash
+        work.mail("confirm_address", to=user, token=_confirming(user), then=then)
 
 
 def _confirming(user: User) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 from stdnum.exceptions import ValidationError
@@ -14,6 +14,8 @@ from marketplace.adapters import geocoding, register
 from marketplace.extensions import db
 from marketplace.models import (
     Commune,
+    Listing,
+    ListingState,
     Membership,
     MembershipRole,
     MembershipState,
@@ -25,10 +27,11 @@ from marketplace.models import (
     User,
 )
 from marketplace.services import rights, throttle, tokens
-from marketplace.services.errors import AlreadyDecided, FieldError, NotFound
-from marketplace.services.work import Work, unit_of_work
+from marketplace.services.errors import AlreadyDecided, FieldError, NotFound, TooManyAttempts
+from marketplace.services.work import unit_of_work
 
 SIRET_MESSAGE = "Ce SIRET n’existe pas : vérifiez les 14 chiffres."
+ALREADY_ASKED = "Vous avez déjà demandé à rejoindre cette structure."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class OrganisationSheet:
 
 
 def clean_siret(text: str) -> str:
-    """Return the 14 digits. Raises FieldError("siret") when they are not a SIRET (Luhn, La Poste's exception)."""
+    """Return the 14 digits. Raises FieldError("siret") when they are none (Luhn, La Poste's exception)."""
     try:
         return str(siret_number.validate(text))
     except ValidationError as error:
@@ -57,15 +60,17 @@ def by_siret(siret: str) -> Organisation | None:
 
 
 def find_in_register(siret: str, *, address: str) -> OrganisationSheet | None:
-    """Return what the company register says, or None: not configured, not there, or not answering.
+    """Return what the company register says; None: not configured, not there, silent, or asked too often.
 
     `address`: the network address that asks, for the limit on calls made for it.
     """
     if not current_app.config["REGISTER_URL"]:
         return None
-    throttle.count_attempt(f"register:{address}", limit=60, seconds=tokens.HOUR)
     try:
+        throttle.count_attempt(f"register:{address}", limit=60, seconds=tokens.HOUR)
         found = register.find(siret, register.from_config(current_app.config))
+    except TooManyAttempts:
+        return None
     except register.RegisterUnavailable:
         current_app.logger.warning("company register unavailable for %s", siret, exc_info=True)
         return None
@@ -109,36 +114,30 @@ def create(siret: str, sheet: OrganisationSheet, *, by: User) -> Organisation:
                     decided_at=clock.now(),
                 )
             )
-            work.audit("organisation.created", organisation, by=by, after={"siret": siret, "name": sheet.name})
+            work.audit(
+                "organisation.created", organisation, by=by, after={"siret": siret, "name": sheet.name}
+            )
     except IntegrityError as error:  # somebody created it between our look and our write
         raise taken from error
     return organisation
 
 
 def ask_to_join(siret: str, *, by: User) -> Membership:
-    """Ask to speak for a structure already here. Its managers decide, or the territory's moderators without one.
+    """Ask to speak for a structure already here. Its managers decide, else its territory's moderators.
 
-    Raises FieldError("siret") when it is not here or already asked.
+    Raises FieldError("siret") when it is not here, suspended or already asked, TooManyAttempts.
     """
     rights.require_confirmed(by)
-    with unit_of_work() as work:
-        organisation = by_siret(clean_siret(siret))
-        if organisation is None:
-            raise FieldError("siret", "Cette structure n’est pas encore inscrite : créez-la.")
-        membership = _membership(by, organisation)
-        if membership is not None and membership.state in (MembershipState.REQUESTED, MembershipState.ACTIVE):
-            raise FieldError("siret", "Vous avez déjà demandé à rejoindre cette structure.")
-        if membership is None:
-            membership = work.add(Membership(user_id=by.id, organisation_id=organisation.id))
-        membership.state, membership.decided_at = MembershipState.REQUESTED, None
-        work.audit("membership.requested", membership, by=by)
-        deciders = _managers(organisation) or _territory_moderators(organisation.commune.territory_siren)
-        work.mail("membership_requested", to=deciders, asker=by, organisation=organisation)
-    return membership
+    siret = clean_siret(siret)
+    throttle.count_attempt(f"join:{by.id}", limit=20, seconds=tokens.DAY)
+    try:
+        return _ask_to_join(siret, by=by)
+    except IntegrityError as error:  # asked twice at once
+        raise FieldError("siret", ALREADY_ASKED) from error
 
 
 def decide_membership(membership_id: int, *, accept: bool, by: User) -> Membership:
-    """Accept or refuse somebody's request.
+    """Accept or refuse somebody else's request.
 
     Raises NotFound unless `by` may decide it, AlreadyDecided when it was.
     """
@@ -147,7 +146,7 @@ def decide_membership(membership_id: int, *, accept: bool, by: User) -> Membersh
         organisation = work.session.get_one(
             Organisation, membership.organisation_id, options=[joinedload(Organisation.commune)]
         )
-        if not _may_decide(by, organisation):
+        if membership.user_id == by.id or not _may_decide(by, organisation):
             raise NotFound(f"membership {membership_id}")
         if membership.state is not MembershipState.REQUESTED:
             raise AlreadyDecided(membership.state)
@@ -162,9 +161,19 @@ def decide_membership(membership_id: int, *, accept: bool, by: User) -> Membersh
 
 
 def leave(organisation_id: int, *, by: User) -> None:
-    """Stop speaking for a structure."""
+    """Stop speaking for a structure, or take one's request back.
+
+    Raises NotFound, FieldError when nobody would be left to answer for its listings.
+    """
     with unit_of_work() as work:
-        membership = _membership_in(work, by, organisation_id)
+        work.lock(Organisation, organisation_id)  # two who leave at once must see each other
+        membership = _membership(by, organisation_id)
+        if membership is None or membership.state not in (MembershipState.ACTIVE, MembershipState.REQUESTED):
+            raise NotFound(f"organisation {organisation_id}")
+        if speakers(organisation_id) == [by] and _has_live_listings(organisation_id):
+            raise FieldError(
+                "siret", "Vous êtes la dernière personne de cette structure : retirez d’abord ses annonces."
+            )
         membership.state = MembershipState.ENDED
         work.audit("membership.ended", membership, by=by)
 
@@ -175,10 +184,12 @@ def requests_to_decide(user: User) -> list[Membership]:
         select(Membership)
         .join(Membership.organisation)
         .join(Organisation.commune)
-        .where(Membership.state == MembershipState.REQUESTED)
+        .where(Membership.state == MembershipState.REQUESTED, Membership.user_id != user.id)
         .order_by(Membership.created_at, Membership.id)
         .limit(200)
-        .options(joinedload(Membership.user), joinedload(Membership.organisation).joinedload(Organisation.commune))
+        .options(
+            joinedload(Membership.user), joinedload(Membership.organisation).joinedload(Organisation.commune)
+        )
     )
     managed = select(Membership.organisation_id).where(
         Membership.user_id == user.id,
@@ -187,11 +198,16 @@ def requests_to_decide(user: User) -> list[Membership]:
     )
     scope = Membership.organisation_id.in_(managed)
     if rights.is_moderator(user):
-        without_manager = ~select(Membership.id).where(
-            Membership.organisation_id == Organisation.id,
-            Membership.role == MembershipRole.MANAGER,
-            Membership.state == MembershipState.ACTIVE,
-        ).correlate(Organisation).exists()
+        without_manager = (
+            ~select(Membership.id)
+            .where(
+                Membership.organisation_id == Organisation.id,
+                Membership.role == MembershipRole.MANAGER,
+                Membership.state == MembershipState.ACTIVE,
+            )
+            .correlate(Organisation)
+            .exists()
+        )
         here = True if user.is_admin else Commune.territory_siren.in_(rights.territories_moderated(user))
         scope = scope | (without_manager & here)
     return list(db.session.scalars(query.where(scope)))
@@ -225,6 +241,27 @@ def speakers(organisation_id: int) -> list[User]:
     return list(db.session.scalars(query))
 
 
+def _ask_to_join(siret: str, *, by: User) -> Membership:
+    with unit_of_work() as work:
+        organisation = by_siret(siret)
+        if organisation is None:
+            raise FieldError("siret", "Cette structure n’est pas encore inscrite : créez-la.")
+        if organisation.suspended_at is not None:
+            raise FieldError("siret", "Cette structure est suspendue : on ne peut pas la rejoindre.")
+        membership = _membership(by, organisation.id)
+        if membership is None:
+            membership = work.add(Membership(user_id=by.id, organisation_id=organisation.id))
+        elif membership.state in (MembershipState.REQUESTED, MembershipState.ACTIVE):
+            raise FieldError("siret", ALREADY_ASKED)
+        # Who left as a manager does not come back as one.
+        membership.state, membership.role = MembershipState.REQUESTED, MembershipRole.EMPLOYEE
+        membership.decided_at = membership.decided_by_id = None
+        work.audit("membership.requested", membership, by=by)
+        deciders = _managers(organisation) or _territory_moderators(organisation.commune.territory_siren)
+        work.mail("membership_requested", to=deciders, asker=by, organisation=organisation)
+    return membership
+
+
 def _may_decide(user: User, organisation: Organisation) -> bool:
     if rights.manages(user, organisation.id):
         return True
@@ -251,20 +288,16 @@ def _territory_moderators(siren: str | None) -> list[User]:
     return found or list(db.session.scalars(select(User).where(User.is_admin)))
 
 
-def _membership(user: User, organisation: Organisation) -> Membership | None:
+def _membership(user: User, organisation_id: int) -> Membership | None:
     return db.session.scalar(
-        select(Membership).where(
-            Membership.user_id == user.id, Membership.organisation_id == organisation.id
-        )
+        select(Membership).where(Membership.user_id == user.id, Membership.organisation_id == organisation_id)
     )
 
 
-def _membership_in(work: Work, user: User, organisation_id: int) -> Membership:
-    organisation = work.session.get(Organisation, organisation_id)
-    membership = _membership(user, organisation) if organisation else None
-    if membership is None or membership.state not in (MembershipState.ACTIVE, MembershipState.REQUESTED):
-        raise NotFound(f"organisation {organisation_id}")
-    return membership
+def _has_live_listings(organisation_id: int) -> bool:
+    live = (ListingState.PENDING, ListingState.PUBLISHED, ListingState.PAUSED)
+    query = select(exists().where(Listing.organisation_id == organisation_id, Listing.state.in_(live)))
+    return bool(db.session.scalar(query))
 
 
 def _require_known(sheet: OrganisationSheet) -> None:

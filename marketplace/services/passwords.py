@@ -19,7 +19,9 @@ def problem(password: str, *, known: list[str]) -> str | None:
     if len(password) > LENGTH_MAX:
         return f"Ne dépassez pas {LENGTH_MAX} caractères."
     if zxcvbn(password[:_ESTIMATED_LENGTH], user_inputs=known)["score"] < STRENGTH_MIN:
-        return "Ce mot de passe se devine facilement : évitez les suites, votre nom et les mots de passe connus."
+        return (
+            "Ce mot de passe se devine facilement : évitez les suites, votre nom et les mots de passe connus."
+        )
     return None
 
 

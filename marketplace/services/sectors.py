@@ -9,11 +9,56 @@ from marketplace.models import Sector
 from marketplace.services.text import fold
 
 _CODE = re.compile(r"(?P<start>\d{2})\.?(?P<end>\d{2}[A-Z])(?![A-Z0-9])", re.ASCII)
-# « coiffeur » must find « Coiffure »: words count as the same when they begin alike.
+# « coiffeur » must find « Coiffure »: failing whole words, their beginnings are compared.
 _SHORTEST_STEM, _ENDING = 4, 3
 _EMPTY_WORDS = frozenset(
-    {"a", "au", "aux", "d", "de", "des", "du", "en", "et", "l", "la", "le", "les", "un", "une"}
+    {"a", "au", "aux", "d", "de", "des", "du", "en", "et", "l", "la", "le", "les", "pour", "sur", "un", "une"}
 )
+# What trades are called every day, where the official label says it otherwise.
+EVERYDAY = {
+    "association": "94.99Z",
+    "auto ecole": "85.53Z",
+    "bar": "56.30Z",
+    "boucherie": "47.22Z",
+    "cafe": "56.30Z",
+    "carreleur": "43.33Z",
+    "caviste": "47.25Z",
+    "charpentier": "43.91A",
+    "chauffagiste": "43.22B",
+    "concessionnaire": "45.11Z",
+    "couvreur": "43.91B",
+    "creche": "88.91A",
+    "electricien": "43.21A",
+    "epicerie": "47.11B",
+    "esthetique": "96.02B",
+    "estheticienne": "96.02B",
+    "fleuriste": "47.76Z",
+    "fromagerie": "47.29Z",
+    "garage": "45.20A",
+    "garagiste": "45.20A",
+    "gite": "55.20Z",
+    "informaticien": "62.02A",
+    "jardinerie": "47.76Z",
+    "librairie": "47.61Z",
+    "macon": "43.99C",
+    "mairie": "84.11Z",
+    "maraicher": "01.13Z",
+    "menuisier": "43.32A",
+    "opticien": "47.78A",
+    "paysagiste": "81.30Z",
+    "peintre": "43.34Z",
+    "pharmacie": "47.73Z",
+    "pizzeria": "56.10C",
+    "platrier": "43.31Z",
+    "plombier": "43.22A",
+    "poissonnerie": "47.23Z",
+    "pressing": "96.01B",
+    "primeur": "47.21Z",
+    "quincaillerie": "47.52A",
+    "serrurier": "43.32B",
+    "superette": "47.11C",
+    "viticulteur": "01.21Z",
+}
 
 
 def subclasses() -> list[Sector]:
@@ -29,14 +74,13 @@ def resolve(text: str) -> list[Sector]:
     """Return the activities that `text` may mean, closest first: one when it is clear, or none."""
     code = _CODE.match(text.strip().upper())
     if code:
-        found = get(f"{code['start']}.{code['end']}")
-        return [found] if found else []
+        return _known(f"{code['start']}.{code['end']}")
+    if fold(text) in EVERYDAY:
+        return _known(EVERYDAY[fold(text)])
     words = [word for word in fold(text).split() if word not in _EMPTY_WORDS]
-    if not words:
-        return []
-    labels = {sector: fold(sector.label) for sector in subclasses()}
+    labels = {sector: fold(sector.label) for sector in subclasses()} if words else {}
     exact = [sector for sector, label in labels.items() if label == fold(text)]
-    return exact or _by_words(words, labels)
+    return exact or _by_beginnings(words, labels) or _by_beginnings([_stem(word) for word in words], labels)
 
 
 def said(sector: Sector) -> str:
@@ -44,14 +88,20 @@ def said(sector: Sector) -> str:
     return f"{sector.code} – {sector.label}"
 
 
-def _by_words(words: list[str], labels: dict[Sector, str]) -> list[Sector]:
-    stems = [word[: max(_SHORTEST_STEM, len(word) - _ENDING)] for word in words]
+def _known(code: str) -> list[Sector]:
+    found = get(code)
+    return [found] if found else []
+
+
+def _stem(word: str) -> str:
+    return word[: max(_SHORTEST_STEM, len(word) - _ENDING)]
+
+
+def _by_beginnings(starts: list[str], labels: dict[Sector, str]) -> list[Sector]:
+    """Return the activities whose label has a word beginning with each of `starts`, shortest label first."""
     found = [
         sector
         for sector, label in labels.items()
-        if all(any(known.startswith(stem) for known in label.split()) for stem in stems)
+        if all(any(word.startswith(start) for word in label.split()) for start in starts)
     ]
-    # Labels that hold the very words come first, then the short ones: they say little else.
-    return sorted(
-        found, key=lambda s: (-sum(word in labels[s].split() for word in words), len(labels[s]), s.code)
-    )
+    return sorted(found, key=lambda sector: (len(labels[sector]), sector.code))

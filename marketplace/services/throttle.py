@@ -1,4 +1,4 @@
-"""Counting attempts per key and time window in the database, so that every worker process sees the same count."""
+"""Counting attempts per key and time window, in the database: every worker process sees the same count."""
 
 from datetime import timedelta
 from typing import Any

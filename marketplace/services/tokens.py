@@ -1,8 +1,9 @@
 """Signed links sent by mail: for one purpose, one subject, and a time."""
 
 from flask import current_app
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 
+from marketplace import clock
 from marketplace.services.errors import TokenExpired
 
 HOUR = 3600
@@ -22,5 +23,10 @@ def read(purpose: str, token: str, *, max_age: int) -> list[str]:
         raise TokenExpired(purpose) from error
 
 
+class _Signer(TimestampSigner):
+    def get_timestamp(self) -> int:
+        return int(clock.now().timestamp())
+
+
 def _serializer(purpose: str) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt=purpose)
+    return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt=purpose, signer=_Signer)

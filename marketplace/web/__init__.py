@@ -3,12 +3,14 @@
 from flask import Flask
 
 from marketplace.web import converters, display, errors, guards, headers, session, static_files
+from marketplace.web.accounts import bp as accounts
+from marketplace.web.organisations import bp as organisations
 from marketplace.web.public import bp as public
 
 
 def init_app(app: Flask) -> None:
     converters.init_app(app)  # before any route
-    for blueprint in (public,):
+    for blueprint in (public, accounts, organisations):
         app.register_blueprint(blueprint)
     for part in (display, errors, guards, headers, session, static_files):
         part.init_app(app)

@@ -1,0 +1,5 @@
+"""Accounts: sign up, confirm, log in, forgotten password, profile."""
+
+from marketplace.web.accounts.routes import bp
+
+__all__ = ["bp"]

@@ -1,0 +1,154 @@
+"""Fixtures of the tests: each test of the site runs on SQLite and on PostgreSQL, from the same clean market."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import delete, select, update
+
+from marketplace import clock as site_clock
+from marketplace import create_app
+from marketplace.extensions import db
+from marketplace.models import ModerationMode, OutboxMail, Territory, User
+from tests.support import databases
+from tests.support.builders import Market
+
+# Loaded once a session; a test never changes them, but for the settings of territories.
+REFERENCE = frozenset(
+    {
+        "region", "department", "territory", "commune", "postcode", "sector", "seed_file",
+        "skill_domain", "skill", "skill_relation", "skill_word", "alembic_version",
+    }
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def sqlite() -> Iterator[databases.Sqlite]:
+    database = databases.Sqlite()
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[databases.Postgres]:
+    server = databases.Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def _applications(request: pytest.FixtureRequest) -> Callable[[str], Flask]:
+    made: dict[str, Flask] = {}
+
+    def application(name: str) -> Flask:
+        if name not in made:
+            database = request.getfixturevalue(name)
+            made[name] = create_app(databases.settings(database.new(), database.folder))
+        return made[name]
+
+    return application
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def app(request: pytest.FixtureRequest, _applications: Callable[[str], Flask], tmp_path) -> Iterator[Flask]:
+    application = _applications(request.param)
+    before = dict(application.config)
+    application.config["MAIL_FOLDER"] = str(tmp_path / "mail")
+    with application.app_context():
+        _empty()
+        yield application
+        db.session.rollback()
+        db.session.remove()
+    application.config.clear()
+    application.config.update(before)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def db_session(app: Flask):
+    """The session of the test. Rows read before an act are read afresh after it."""
+    return db.session
+
+
+@pytest.fixture
+def market(app: Flask) -> Market:
+    return Market()
+
+
+@pytest.fixture
+def login(client: FlaskClient) -> Callable[[User], FlaskClient]:
+    """Log somebody in on `client` without the form."""
+
+    def log_in(user: User) -> FlaskClient:
+        with client.session_transaction() as session:
+            session["_user_id"] = user.get_id()
+            session["_fresh"] = True
+        return client
+
+    return log_in
+
+
+class Clock:
+    """Time as the site sees it: it stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(tz=site_clock.UTC).replace(microsecond=0)
+
+    def move(self, **gap: float) -> None:
+        self.now += timedelta(**gap)
+
+    def set(self, moment: datetime) -> None:
+        self.now = moment.astimezone(site_clock.UTC)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    held = Clock()
+    monkeypatch.setattr(site_clock, "now", lambda: held.now)
+    return held
+
+
+class Outbox:
+    """The mail that the site has written so far."""
+
+    def all(self) -> list[OutboxMail]:
+        return list(db.session.scalars(select(OutboxMail).order_by(OutboxMail.id)))
+
+    def to(self, email: str) -> list[OutboxMail]:
+        return [mail for mail in self.all() if mail.recipient == email]
+
+    def last(self, to: str) -> OutboxMail:
+        return self.to(to)[-1]
+
+    def link(self, mail: OutboxMail) -> str:
+        """Return the first address in the message, as a path of the site."""
+        address = next(word for word in mail.text.split() if word.startswith("http"))
+        return "/" + address.split("/", 3)[3]
+
+
+@pytest.fixture
+def outbox(app: Flask) -> Outbox:
+    return Outbox()
+
+
+def _empty() -> None:
+    """Delete every row but the reference data."""
+    for table in reversed(db.metadata.sorted_tables):
+        if table.name not in REFERENCE:
+            db.session.execute(delete(table))
+    db.session.execute(
+        update(Territory).values(
+            is_open=False,
+            moderation_mode=ModerationMode.BEFORE,
+            default_radius_km=20,
+            welcome_text="",
+            policy={},
+        ).where(Territory.is_open | (Territory.welcome_text != ""))
+    )
+    db.session.commit()

@@ -1,0 +1,244 @@
+"""Building a market row by row: every builder has sensible defaults, and commits."""
+
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from sqlalchemy import select
+from stdnum.luhn import calc_check_digit
+
+from marketplace import clock
+from marketplace.extensions import db
+from marketplace.models import (
+    Commune,
+    DeclineReason,
+    Listing,
+    ListingKind,
+    ListingSkill,
+    ListingState,
+    Match,
+    MatchOrigin,
+    MatchState,
+    Membership,
+    MembershipRole,
+    MembershipState,
+    ModerationMode,
+    Organisation,
+    Place,
+    Skill,
+    Territory,
+    TerritoryRole,
+    User,
+)
+from marketplace.models.matches import LIVE
+from marketplace.services import passwords
+
+PASSWORD = "vingt-deux brioches au four"
+RENNES, CESSON, LIFFRE, PARIS = "35238", "35051", "35152", "75056"
+RENNES_METROPOLE, LIFFRE_CORMIER = "243500139", "243500774"
+_hashes: dict[str, str] = {}
+
+
+def siret(number: int) -> str:
+    """Return the `number`-th SIRET that passes the checksum."""
+    siren = f"{10_000_000 + number:08d}"
+    siren += calc_check_digit(siren)
+    start = f"{siren}0001"
+    return start + calc_check_digit(start)
+
+
+class Market:
+    """What a test says it needs, and no more."""
+
+    def __init__(self) -> None:
+        self._number = count(1)
+
+    def user(
+        self, email: str = "", *, name: str = "", confirmed: bool = True, admin: bool = False, phone: str = ""
+    ) -> User:
+        number = next(self._number)
+        return self._keep(
+            User(
+                email=email or f"personne{number}@structure{number}.example",
+                name=name or f"Personne {number}",
+                phone=phone,
+                password_hash=_hash(),
+                email_confirmed_at=clock.now() if confirmed else None,
+                is_admin=admin,
+            )
+        )
+
+    def organisation(
+        self, *, name: str = "", commune: str = RENNES, sector: str = "", manager: User | None = None, **fields: Any
+    ) -> Organisation:
+        number = next(self._number)
+        place = db.session.get_one(Commune, commune)
+        # Sectors differ by default, so that nobody is a competitor unless the test says so.
+        organisation = self._keep(
+            Organisation(
+                **{
+                    "siret": siret(number),
+                    "name": name or f"Structure {number}",
+                    "commune_insee": commune,
+                    "sector_code": sector or "47.76Z",
+                    "lat": place.lat,
+                    "lon": place.lon,
+                    **fields,
+                }
+            )
+        )
+        self.employee(organisation, user=manager, role=MembershipRole.MANAGER)
+        return organisation
+
+    def employee(
+        self,
+        organisation: Organisation,
+        *,
+        user: User | None = None,
+        role: MembershipRole = MembershipRole.EMPLOYEE,
+        state: MembershipState = MembershipState.ACTIVE,
+    ) -> User:
+        user = user or self.user()
+        self._keep(Membership(user_id=user.id, organisation_id=organisation.id, role=role, state=state))
+        return user
+
+    def speaker(self, of: Organisation | Listing) -> User:
+        """Return somebody who speaks for the structure, or for the listing's."""
+        key = of.organisation_id if isinstance(of, Listing) else of.id
+        query = select(User).join(Membership, Membership.user_id == User.id)
+        active = Membership.state == MembershipState.ACTIVE
+        return db.session.scalars(query.where(Membership.organisation_id == key, active).order_by(User.id)).first()
+
+    def skill(self, slug: str) -> Skill:
+        return db.session.scalars(select(Skill).where(Skill.slug == slug)).one()
+
+    def need(self, **fields: Any) -> Listing:
+        return self._listing(ListingKind.NEED, {"urgency": 1, **fields})
+
+    def offer(self, **fields: Any) -> Listing:
+        return self._listing(ListingKind.OFFER, fields)
+
+    def match(
+        self,
+        *,
+        need: Listing | None = None,
+        offer: Listing | None = None,
+        state: MatchState = MatchState.PROPOSED,
+        **fields: Any,
+    ) -> Match:
+        """Return a match with the marks of its state, its places held."""
+        need, offer = need or self.need(), offer or self.offer()
+        now = clock.now()
+        both = state in (MatchState.AGREED, MatchState.COMPLETED)
+        marks: dict[str, Any] = {}
+        if both or state is MatchState.ACCEPTED:
+            marks["need_accepted_at"] = now
+        if both:
+            marks["offer_accepted_at"] = now
+        if state is MatchState.DECLINED:
+            marks |= {"close_reason": DeclineReason.NO_TIME, "closed_side": ListingKind.OFFER}
+        if state not in LIVE:
+            marks["closed_at"] = now
+        match = Match(
+            **{
+                "need_id": need.id,
+                "offer_id": offer.id,
+                "need_organisation_id": need.organisation_id,
+                "offer_organisation_id": offer.organisation_id,
+                "state": state,
+                "origin": MatchOrigin.ROUND,
+                "score": 0.8,
+                "distance_km": 4.2,
+                "explanation": EXPLANATION,
+                "expires_at": now + timedelta(days=10),
+                **marks,
+                **fields,
+            }
+        )
+        for listing in (need, offer):
+            listing.live_matches += state in LIVE
+            listing.completed_matches += state is MatchState.COMPLETED
+        return self._keep(match)
+
+    def open_territory(
+        self, siren: str = RENNES_METROPOLE, *, mode: ModerationMode = ModerationMode.AFTER
+    ) -> Territory:
+        territory = db.session.get_one(Territory, siren)
+        territory.is_open, territory.moderation_mode = True, mode
+        db.session.commit()
+        return territory
+
+    def moderator(self, siren: str = RENNES_METROPOLE) -> User:
+        user = self.user()
+        self._keep(TerritoryRole(user_id=user.id, territory_siren=siren))
+        return user
+
+    def admin(self) -> User:
+        return self.user(admin=True)
+
+    def _listing(self, kind: ListingKind, fields: dict[str, Any]) -> Listing:
+        organisation = fields.pop("organisation", None) or self.organisation()
+        skill = self.skill(fields.pop("skill", "boutique-en-ligne"))
+        extra = fields.pop("extra_skills", ())
+        state = fields.pop("state", ListingState.PUBLISHED)
+        commune = db.session.get_one(Commune, organisation.commune_insee)
+        number, now = next(self._number), clock.now()
+        dated = state in (
+            ListingState.PUBLISHED, ListingState.PAUSED, ListingState.FULFILLED, ListingState.EXPIRED,
+        )  # fmt: skip
+        listing = Listing(
+            **{
+                "kind": kind,
+                "state": state,
+                "organisation_id": organisation.id,
+                "author_id": self.speaker(organisation).id,
+                "skill_id": skill.id,
+                "level": 2 if kind is ListingKind.NEED else 3,
+                "title": f"{'Apprendre' if kind is ListingKind.NEED else 'Montrer'} le sujet {number}",
+                "description": f"Texte numéro {number}, écrit pour être lu par un voisin qui connaît le métier.",
+                "commune_insee": commune.insee,
+                "territory_siren": commune.territory_siren,
+                "sector_code": organisation.sector_code,
+                "lat": organisation.lat,
+                "lon": organisation.lon,
+                "places": int(Place.HELPER | Place.LEARNER),
+                "radius_km": 30,
+                "submitted_at": now,
+                "published_at": now if dated else None,
+                "expires_at": now + timedelta(days=90) if dated else None,
+                **fields,
+            }
+        )
+        listing.extra_skills = [
+            ListingSkill(rank=rank, skill_id=self.skill(slug).id) for rank, slug in enumerate(extra, start=1)
+        ]
+        return self._keep(listing)
+
+    def _keep(self, row: Any) -> Any:
+        db.session.add(row)
+        db.session.commit()
+        return row
+
+
+EXPLANATION = {
+    "score": 0.8,
+    "distance_km": 4.2,
+    "remote": False,
+    "need_skill": "Ouvrir une boutique en ligne",
+    "offer_skill": "Ouvrir une boutique en ligne",
+    "parts": [
+        {"criterion": "skill", "value": 1.0, "weight": 0.45, "share": 0.55, "detail": "same"},
+        {"criterion": "level", "value": 1.0, "weight": 0.1, "share": 0.12, "detail": "1"},
+        {"criterion": "distance", "value": 0.8, "weight": 0.25, "share": 0.23, "detail": "4.2"},
+        {"criterion": "sector", "value": 0.2, "weight": 0.05, "share": 0.01, "detail": "section"},
+        {"criterion": "availability", "value": 1.0, "weight": 0.05, "share": 0.06, "detail": "any"},
+        {"criterion": "waiting", "value": 0.2, "weight": 0.1, "share": 0.03, "detail": "12"},
+    ],
+}
+
+
+def _hash() -> str:
+    """One hash for all: hashing is slow on purpose."""
+    if PASSWORD not in _hashes:
+        _hashes[PASSWORD] = passwords.hash_password(PASSWORD)
+    return _hashes[PASSWORD]
