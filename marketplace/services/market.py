@@ -347,7 +347,8 @@ def _read_reference(_database: str, _version: tuple[tuple[str, str], ...]) -> Re
     domains: dict[str, int] = defaultdict(lambda: len(domains))
     relations = select(SkillRelation.skill_id, SkillRelation.related_id)
     related = frozenset((skill_row[a], skill_row[b]) for a, b in db.session.execute(relations))
-    parents = dict(db.session.execute(select(Sector.code, Sector.parent_code).order_by(Sector.code)).tuples())
+    tree = select(Sector.code, Sector.parent_code).order_by(Sector.code)
+    parents = {code: parent for code, parent in db.session.execute(tree)}  # noqa: C416
     sector_row = {code: index for index, code in enumerate(parents)}
     return Reference(
         skills=SkillGraph.from_lists([domains[row.domain_slug] for row in skills], sorted(related)),

@@ -10,6 +10,12 @@ LENGTH_MAX = 200
 STRENGTH_MIN = 3
 # zxcvbn's time grows with the length, and the rest of a long password only makes it stronger.
 _ESTIMATED_LENGTH = 64
+# zxcvbn knows English words and QWERTY keyboards; these are the French habits.
+_HABITS = (
+    "azerty", "azertyuiop", "qsdfgh", "qsdfghjklm", "wxcvbn", "motdepasse", "mot de passe", "bonjour",
+    "bienvenue", "jetaime", "je t'aime", "soleil", "doudou", "loulou", "chouchou", "chocolat", "marseille",
+    "france", "entreprise", "boulangerie", "besoin", "savoir", "faire", "numerique",
+)  # fmt: skip
 
 
 def problem(password: str, *, known: list[str]) -> str | None:
@@ -18,7 +24,7 @@ def problem(password: str, *, known: list[str]) -> str | None:
         return f"Choisissez au moins {LENGTH_MIN} caractères : trois ou quatre mots au hasard font l’affaire."
     if len(password) > LENGTH_MAX:
         return f"Ne dépassez pas {LENGTH_MAX} caractères."
-    if zxcvbn(password[:_ESTIMATED_LENGTH], user_inputs=known)["score"] < STRENGTH_MIN:
+    if zxcvbn(password[:_ESTIMATED_LENGTH], user_inputs=[*known, *_HABITS])["score"] < STRENGTH_MIN:
         return (
             "Ce mot de passe se devine facilement : évitez les suites, votre nom et les mots de passe connus."
         )

@@ -71,7 +71,8 @@ def _pool(listing: Listing) -> market.Market:
 
 def _may_fit(listing: Listing) -> ColumnElement[bool]:
     """Return a wide condition on counterparts that indexes answer; the matcher's rules decide."""
-    skills = _near_skills([listing.skill_id, *(extra.skill_id for extra in listing.extra_skills)])
+    further = db.session.scalars(select(ListingSkill.skill_id).where(ListingSkill.listing_id == listing.id))
+    skills = _near_skills([listing.skill_id, *further])
     extra = select(ListingSkill.listing_id).where(ListingSkill.skill_id.in_(skills))
     same_subject = or_(Listing.skill_id.in_(skills), Listing.id.in_(extra))
     return same_subject & (Listing.organisation_id != listing.organisation_id) & _in_reach(listing)

@@ -187,7 +187,7 @@ def _skills(rows: Rows, words: Rows, descriptions: Rows) -> None:
         ],
         key="slug",
     )
-    ids = {slug: key for slug, key in db.session.execute(select(Skill.slug, Skill.id)).tuples()}
+    ids = {slug: key for slug, key in db.session.execute(select(Skill.slug, Skill.id))}
     _relations(rows, ids)
     _words(words, ids)
 

@@ -228,7 +228,7 @@ def _closed_since(work: Work, proposals: list[Proposal]) -> set[tuple[int, int]]
     closed: set[tuple[int, int]] = set()
     for chunk in chunks([p.need_id for p in proposals]):
         query = select(Match.need_id, Match.offer_id).where(Match.need_id.in_(chunk), Match.state.not_in(again))
-        closed.update(work.session.execute(query).tuples())
+        closed.update((need_id, offer_id) for need_id, offer_id in work.session.execute(query))
     return closed
 
 
@@ -335,5 +335,5 @@ def _titles(listing_ids: set[int]) -> dict[int, str]:
     titles: dict[int, str] = {}
     for chunk in chunks(sorted(listing_ids)):
         query = select(Listing.id, Listing.title).where(Listing.id.in_(chunk))
-        titles.update(db.session.execute(query).tuples().all())
+        titles.update({key: title for key, title in db.session.execute(query)})
     return titles

@@ -11,9 +11,7 @@ from marketplace.services.text import fold
 _CODE = re.compile(r"(?P<start>\d{2})\.?(?P<end>\d{2}[A-Z])(?![A-Z0-9])", re.ASCII)
 # « coiffeur » must find « Coiffure »: failing whole words, their beginnings are compared.
 _SHORTEST_STEM, _ENDING = 4, 3
-_EMPTY_WORDS = frozenset(
-    {"a", "au", "aux", "d", "de", "des", "du", "en", "et", "l", "la", "le", "les", "pour", "sur", "un", "une"}
-)
+_EMPTY_WORDS = frozenset(["au", "aux", "de", "des", "du", "en", "et", "la", "le", "les", "pour", "sur", "un"])
 # What trades are called every day, where the official label says it otherwise.
 EVERYDAY = {
     "association": "94.99Z",
@@ -77,7 +75,7 @@ def resolve(text: str) -> list[Sector]:
         return _known(f"{code['start']}.{code['end']}")
     if fold(text) in EVERYDAY:
         return _known(EVERYDAY[fold(text)])
-    words = [word for word in fold(text).split() if word not in _EMPTY_WORDS]
+    words = [word for word in fold(text).split() if len(word) > 1 and word not in _EMPTY_WORDS]
     labels = {sector: fold(sector.label) for sector in subclasses()} if words else {}
     exact = [sector for sector, label in labels.items() if label == fold(text)]
     return exact or _by_beginnings(words, labels) or _by_beginnings([_stem(word) for word in words], labels)

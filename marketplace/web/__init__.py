@@ -4,13 +4,17 @@ from flask import Flask
 
 from marketplace.web import converters, display, errors, guards, headers, session, static_files
 from marketplace.web.accounts import bp as accounts
+from marketplace.web.directory import bp as directory
+from marketplace.web.listings import bp as listings
+from marketplace.web.matches import bp as matches
+from marketplace.web.moderation import bp as moderation
 from marketplace.web.organisations import bp as organisations
 from marketplace.web.public import bp as public
 
 
 def init_app(app: Flask) -> None:
     converters.init_app(app)  # before any route
-    for blueprint in (public, accounts, organisations):
+    for blueprint in (public, directory, accounts, organisations, listings, matches, moderation):
         app.register_blueprint(blueprint)
     for part in (display, errors, guards, headers, session, static_files):
         part.init_app(app)

@@ -35,7 +35,7 @@ def test_a_demonstration_market_has_the_asked_size(run, db_session):
     result = run("seed", "demo", "--needs", "12", "--offers", "9", "--seed", "3")
 
     assert result.exit_code == 0, result.output
-    kinds = dict(db_session.execute(select(Listing.kind, func.count()).group_by(Listing.kind)).tuples().all())
+    kinds = {kind: n for kind, n in db_session.execute(select(Listing.kind, func.count()).group_by(Listing.kind))}
     assert kinds == {ListingKind.NEED: 12, ListingKind.OFFER: 9}
 
 

@@ -51,10 +51,11 @@ def test_no_more_than_asked_for(market):
 
 
 def test_a_listing_without_free_place_has_no_counterpart(market):
-    match = market.match()
+    need = market.need()
+    market.match(need=need)
     market.offer()
 
-    assert ranking.best_for(match.need) == []
+    assert ranking.best_for(need) == []
 
 
 def test_remote_offers_reach_any_distance(market):

@@ -1,0 +1,127 @@
+"""The data model: needs, offers and edges as parallel arrays."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketplace.matching.validation import BoolArray, FloatArray, IntArray, same_length
+
+# Bits of `places`.
+AT_HELPER, AT_LEARNER, REMOTE = 1, 2, 4
+ON_SITE = AT_HELPER | AT_LEARNER
+HALF_DAYS = 14
+LEVELS = (1, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listings:
+    """What needs and offers share; n rows.
+
+    Attributes
+    ----------
+    id, organisation : (n,) int
+        Identifiers; ids are unique, and break ties.
+    skills : (n, k) int
+        Rows of the SkillGraph, the main skill first; −1 where there is none.
+    level : (n,) int
+        1 to 4: the level wanted, or the level that can be taught.
+    lat, lon : (n,) float
+        Degrees, WGS 84; NaN for a listing without point, which can only be served remotely.
+    radius_km : (n,) float
+        How far an exchange on site may be.
+    places : (n,) int
+        Bits: 1 at the helper's, 2 at the learner's, 4 remote.
+    availability : (n,) int
+        Bits of 14 half-days; 0 for any time.
+    sector : (n,) int
+        Rows of the SectorTree.
+    avoid_competitors : (n,) bool
+        Whether the listing refuses its competitors nearer than `competitor_radius_km`.
+    """
+
+    id: IntArray
+    organisation: IntArray
+    skills: IntArray
+    level: IntArray
+    lat: FloatArray
+    lon: FloatArray
+    radius_km: FloatArray
+    places: IntArray
+    availability: IntArray
+    sector: IntArray
+    avoid_competitors: BoolArray
+    competitor_radius_km: FloatArray
+
+    def __post_init__(self) -> None:
+        same_length(**{field.name: getattr(self, field.name) for field in fields(self)})
+        if self.skills.ndim != 2 or not self.skills.shape[1]:  # noqa: PLR2004
+            raise ValueError(f"skills must be of shape (n, k), not {self.skills.shape}")
+        if len(np.unique(self.id)) != len(self.id):
+            raise ValueError("id must not repeat")
+        self._require("skills", self.skills[:, 0] >= 0, "the main skill must be given")
+        self._require("level", (self.level >= LEVELS[0]) & (self.level <= LEVELS[1]), "must be 1 to 4")
+        self._require("radius_km", self.radius_km >= 0, "must be 0 or more")
+        self._require("places", (self.places >= 1) & (self.places <= ON_SITE | REMOTE), "must be 1 to 7")
+        self._require(
+            "availability", (self.availability >= 0) & (self.availability < 1 << HALF_DAYS), "must have 14 bits"
+        )
+        self._require("lat", np.isnan(self.lat) == np.isnan(self.lon), "must be given together with lon")
+        self._require("lat", ~(np.abs(self.lat) > 90), "must be −90 to 90 degrees")  # noqa: PLR2004
+        self._require("lon", ~(np.abs(self.lon) > 180), "must be −180 to 180 degrees")  # noqa: PLR2004
+        self._require("competitor_radius_km", self.competitor_radius_km >= 0, "must be 0 or more")
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
+        """Return the listings of these rows, in their order."""
+        return type(self)(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def _require(self, name: str, holds: BoolArray, rule: str) -> None:
+        if not holds.all():
+            raise ValueError(f"{name} {rule}: not so for row {int(np.argmin(holds))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Needs(_Listings):
+    """Skills to learn. `waiting_days` ≥ 0 since publication; `urgency` 1 to 3; each takes one offer at most."""
+
+    waiting_days: FloatArray
+    urgency: IntArray
+
+    def __post_init__(self) -> None:
+        _Listings.__post_init__(self)
+        self._require("waiting_days", self.waiting_days >= 0, "must be 0 or more")
+        self._require("urgency", (self.urgency >= 1) & (self.urgency <= 3), "must be 1 to 3")  # noqa: PLR2004
+
+
+@dataclass(frozen=True, slots=True)
+class Offers(_Listings):
+    """Skills to pass on. `capacity` ≥ 0: exchanges that the offer can take now."""
+
+    capacity: IntArray
+
+    def __post_init__(self) -> None:
+        _Listings.__post_init__(self)
+        self._require("capacity", self.capacity >= 0, "must be 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Feasible pairs: rows of needs and offers, geodesic distance in km (NaN without point), weight in (0, 1]."""
+
+    need: IntArray
+    offer: IntArray
+    distance_km: FloatArray
+    weight: FloatArray
+
+    def __post_init__(self) -> None:
+        same_length(need=self.need, offer=self.offer, distance_km=self.distance_km, weight=self.weight)
+
+    def __len__(self) -> int:
+        return len(self.need)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Edges":
+        return Edges(self.need[rows], self.offer[rows], self.distance_km[rows], self.weight[rows])

@@ -1,0 +1,101 @@
+"""Facts and hard rules of pairs, for many pairs at a time. Candidates, scores and explanations share them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from marketplace.matching.arrays import ON_SITE, REMOTE, Needs, Offers
+from marketplace.matching.distance import geodesic_km
+from marketplace.matching.policy import Policy
+from marketplace.matching.sectors import CLASS_DEPTH
+from marketplace.matching.validation import BoolArray, FloatArray, IntArray
+
+RULES = ("organisation", "skill", "level", "places", "radius", "competitor")
+
+
+@dataclass(frozen=True, slots=True)
+class PairFacts:
+    """What rules and criteria ask of n pairs.
+
+    Attributes
+    ----------
+    similarity : (n,) float
+        Best similarity over the skills of the two listings.
+    need_skill, offer_skill : (n,) int
+        The skills that reach it.
+    level_gap : (n,) int
+        Level offered minus level wanted.
+    distance_km : (n,) float
+        Geodesic; NaN without point.
+    on_site, remote : (n,) bool
+        Whether an exchange on site within both radii is possible, and a remote one.
+    shared_depth : (n,) int
+        Levels of the sector tree in common.
+    common_places : (n,) int
+        Bits of the places in common.
+    """
+
+    similarity: FloatArray
+    need_skill: IntArray
+    offer_skill: IntArray
+    level_gap: IntArray
+    distance_km: FloatArray
+    on_site: BoolArray
+    remote: BoolArray
+    shared_depth: IntArray
+    common_places: IntArray
+
+
+def facts_of(needs: Needs, need: IntArray, offers: Offers, offer: IntArray, policy: Policy) -> PairFacts:
+    """Return the facts of the pairs (need[k], offer[k]), rows of needs and offers. O(pairs · skills²)."""
+    similarity, need_skill, offer_skill = _similarity(needs.skills[need], offers.skills[offer], policy)
+    distance = geodesic_km(needs.lat[need], needs.lon[need], offers.lat[offer], offers.lon[offer])
+    common = needs.places[need] & offers.places[offer]
+    reach = np.minimum(needs.radius_km[need], offers.radius_km[offer])
+    return PairFacts(
+        similarity=similarity,
+        need_skill=need_skill,
+        offer_skill=offer_skill,
+        level_gap=offers.level[offer] - needs.level[need],
+        distance_km=distance,
+        on_site=(common & ON_SITE > 0) & (distance <= reach),  # NaN is never within reach
+        remote=common & REMOTE > 0,
+        shared_depth=policy.sectors.shared_depth(needs.sector[need], offers.sector[offer]),
+        common_places=common,
+    )
+
+
+def broken_rules(
+    needs: Needs, need: IntArray, offers: Offers, offer: IntArray, facts: PairFacts, policy: Policy
+) -> dict[str, BoolArray]:
+    """Return for each hard rule which pairs it excludes."""
+    refusal = np.maximum(
+        np.where(needs.avoid_competitors[need], needs.competitor_radius_km[need], -1.0),
+        np.where(offers.avoid_competitors[offer], offers.competitor_radius_km[offer], -1.0),
+    )
+    return {
+        "organisation": needs.organisation[need] == offers.organisation[offer],
+        "skill": facts.similarity < policy.skill_floor,
+        "level": facts.level_gap < -policy.level_gap,
+        "places": facts.common_places == 0,
+        "radius": (facts.common_places > 0) & ~facts.on_site & ~facts.remote,
+        # Competitors: the same class of the tree (NAF class), as near as the one who refuses them says.
+        "competitor": (facts.shared_depth >= CLASS_DEPTH) & (facts.distance_km <= refusal),
+    }
+
+
+def _similarity(wanted: IntArray, offered: IntArray, policy: Policy) -> tuple[FloatArray, IntArray, IntArray]:
+    """Return the best similarity of each pair and the skills that reach it; main skills first among equals."""
+    matrix = policy.skills.similarity(related=policy.related_skill, same_domain=policy.same_domain)
+    factor = [1.0] + [policy.extra_skill_factor] * (max(wanted.shape[1], offered.shape[1]) - 1)
+    best = np.zeros(len(wanted))
+    need_skill, offer_skill = wanted[:, 0].copy(), offered[:, 0].copy()
+    for a in range(wanted.shape[1]):
+        for b in range(offered.shape[1]):
+            known = (wanted[:, a] >= 0) & (offered[:, b] >= 0)
+            value = np.where(known, matrix[wanted[:, a], offered[:, b]], 0.0) * factor[a] * factor[b]
+            better = value > best
+            best = np.where(better, value, best)
+            need_skill = np.where(better, wanted[:, a], need_skill)
+            offer_skill = np.where(better, offered[:, b], offer_skill)
+    return best, need_skill, offer_skill

@@ -1,0 +1,114 @@
+"""The score of a pair: a weighted mean of six criteria, each in [0, 1]."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from marketplace.matching.arrays import Edges, Needs, Offers
+from marketplace.matching.pairs import PairFacts, facts_of
+from marketplace.matching.policy import WEIGHTS, Policy
+from marketplace.matching.sectors import DEPTH
+from marketplace.matching.validation import FloatArray, IntArray, integers
+
+CRITERIA = tuple(WEIGHTS)
+# Value of the level criterion by levels offered above the wanted one: a near level teaches best, and somebody far
+# above may talk over the learner's head (zone of proximal development: Vygotsky 1978).
+LEVEL_ABOVE = (1.0, 1.0, 0.9, 0.8)
+LEVEL_BELOW = 0.4
+# How the criterion of waiting is shared between the time waited and the urgency that the author states.
+WAITED, URGENT = 0.8, 0.2
+URGENCY_LEVELS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """The criteria of n pairs, each (n,) float in [0, 1], and the weighted `score` in (0, 1]."""
+
+    skill: FloatArray
+    level: FloatArray
+    distance: FloatArray
+    sector: FloatArray
+    availability: FloatArray
+    waiting: FloatArray
+    score: FloatArray
+
+
+def score_edges(needs: Needs, offers: Offers, edges: Edges, policy: Policy) -> Components:
+    """Score pairs criterion by criterion.
+
+    Parameters
+    ----------
+    needs, offers : Needs, Offers
+    edges : Edges
+        Only `need` and `offer` are read.
+    policy : Policy
+
+    Returns
+    -------
+    Components
+
+    Raises
+    ------
+    ValueError
+        If an index of `edges` is out of range.
+
+    Notes
+    -----
+    skill: similarity by the graph of skills. level: 1 at the wanted level or one above, less further above, 0.4
+    for each level below. distance: 2^(−km / half_distance_km) on site, a constant for a remote exchange, the
+    better of the two when both are possible. sector: levels of the NAF tree in common, out of 5. availability:
+    half-days in common over the half-days of the side that has fewer. waiting: 80 % days waited over
+    waiting_full_days (at most 1), 20 % urgency. O(edges).
+    """
+    need = integers("edges.need", edges.need, low=0, high=len(needs))
+    offer = integers("edges.offer", edges.offer, low=0, high=len(offers))
+    return components_of(needs, need, offers, offer, facts_of(needs, need, offers, offer, policy), policy)
+
+
+def components_of(
+    needs: Needs, need: IntArray, offers: Offers, offer: IntArray, facts: PairFacts, policy: Policy
+) -> Components:
+    """The same from facts already known."""
+    columns = {
+        "skill": facts.similarity,
+        "level": _level(facts.level_gap),
+        "distance": _distance(facts, policy),
+        "sector": facts.shared_depth / DEPTH,
+        "availability": _availability(needs.availability[need], offers.availability[offer]),
+        "waiting": _waiting(needs.waiting_days[need], needs.urgency[need], policy),
+    }
+    score = np.zeros(len(need))
+    for name in CRITERIA:  # in one order: sums of floats depend on it
+        score = score + policy.weights[name] * columns[name]
+    return Components(**columns, score=np.minimum(score, 1.0))
+
+
+def is_remote(facts: PairFacts, policy: Policy) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Say which pairs would meet remotely: only possible so, or worth more than the way."""
+    near = np.where(facts.on_site, _nearness(facts.distance_km, policy), 0.0)
+    return np.asarray(facts.remote & (near < policy.remote_value), np.bool_)
+
+
+def _level(gap: IntArray) -> FloatArray:
+    above = np.asarray(LEVEL_ABOVE)[np.clip(gap, 0, len(LEVEL_ABOVE) - 1)]
+    return np.where(gap >= 0, above, LEVEL_BELOW ** np.abs(np.minimum(gap, 0)))
+
+
+def _distance(facts: PairFacts, policy: Policy) -> FloatArray:
+    near = np.where(facts.on_site, _nearness(facts.distance_km, policy), 0.0)
+    return np.maximum(near, np.where(facts.remote, policy.remote_value, 0.0))
+
+
+def _nearness(distance_km: FloatArray, policy: Policy) -> FloatArray:
+    return np.asarray(np.exp2(-distance_km / policy.half_distance_km), np.float64)
+
+
+def _availability(one: IntArray, other: IntArray) -> FloatArray:
+    common = np.bitwise_count(one & other)
+    fewer = np.minimum(np.bitwise_count(one), np.bitwise_count(other))
+    return np.where((one == 0) | (other == 0), 1.0, common / np.maximum(fewer, 1))
+
+
+def _waiting(days: FloatArray, urgency: IntArray, policy: Policy) -> FloatArray:
+    waited = np.minimum(days / policy.waiting_full_days, 1.0)
+    return WAITED * waited + URGENT * (urgency - 1) / (URGENCY_LEVELS - 1)

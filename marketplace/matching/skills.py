@@ -1,0 +1,44 @@
+"""How near two skills are: the same, declared related, or in the same domain."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from marketplace.matching.validation import FloatArray, IntArray, integers
+
+
+@dataclass(frozen=True, slots=True)
+class SkillGraph:
+    """Domains and relations of n skills.
+
+    Attributes
+    ----------
+    domain : (n,) int
+        The domain of each skill.
+    related : (r, 2) int
+        Pairs of related skills, each once in each direction, sorted.
+    """
+
+    domain: IntArray
+    related: IntArray
+
+    @classmethod
+    def from_lists(cls, domain: Sequence[int], related: Iterable[tuple[int, int]]) -> "SkillGraph":
+        """Build the graph. `related` may give a pair in one direction or both; ValueError for a bad index."""
+        domains = integers("domain", np.asarray(domain, np.int64), low=0)
+        pairs = sorted({pair for a, b in related if a != b for pair in ((int(a), int(b)), (int(b), int(a)))})
+        flat = np.array(pairs, np.int64).reshape(-1, 2)
+        integers("related", flat.ravel(), low=0, high=len(domains))
+        return cls(domains, flat)
+
+    def __len__(self) -> int:
+        return len(self.domain)
+
+    def similarity(self, *, related: float, same_domain: float) -> FloatArray:
+        """Return the (n, n) matrix of similarities: 1 for the same skill, `related`, `same_domain`, or 0."""
+        matrix = np.where(self.domain[:, None] == self.domain[None, :], same_domain, 0.0)
+        matrix[self.related[:, 0], self.related[:, 1]] = related
+        np.fill_diagonal(matrix, 1.0)
+        return matrix
+

@@ -1,0 +1,66 @@
+from datetime import UTC, datetime
+from threading import Thread
+
+import pytest
+from sqlalchemy import func, select
+
+from marketplace.extensions import db
+from marketplace.models import AttemptCounter
+from marketplace.services.errors import TooManyAttempts
+from marketplace.services.throttle import count_attempt, forget_old
+
+pytestmark = pytest.mark.usefixtures("app")
+
+
+def test_the_attempt_after_the_limit_is_refused():
+    for _ in range(3):
+        count_attempt("login:a@b.example", limit=3, seconds=900)
+    with pytest.raises(TooManyAttempts):
+        count_attempt("login:a@b.example", limit=3, seconds=900)
+
+
+def test_one_person_does_not_use_up_the_attempts_of_another():
+    count_attempt("login:a@b.example", limit=1, seconds=900)
+    count_attempt("login:c@d.example", limit=1, seconds=900)
+
+
+def test_the_wait_ends_with_the_window_and_is_told_in_seconds(clock):
+    clock.set(datetime(2026, 5, 4, 12, 5, 0, tzinfo=UTC))
+    count_attempt("key", limit=1, seconds=900)
+    with pytest.raises(TooManyAttempts) as refusal:
+        count_attempt("key", limit=1, seconds=900)
+    assert refusal.value.retry_after == 600
+    clock.move(seconds=600)
+    count_attempt("key", limit=1, seconds=900)
+
+
+def test_every_worker_counts_in_the_same_place(app):
+    refused = []
+
+    def attempt():
+        with app.app_context():
+            try:
+                count_attempt("key", limit=5, seconds=900)
+            except TooManyAttempts:
+                refused.append(True)
+
+    workers = [Thread(target=attempt) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(refused) == 3
+
+
+def test_a_very_long_key_is_counted_too():
+    count_attempt("é" * 5000, limit=1, seconds=900)
+    with pytest.raises(TooManyAttempts):
+        count_attempt("é" * 5000, limit=1, seconds=900)
+
+
+def test_past_windows_are_forgotten_and_the_present_one_kept(clock):
+    count_attempt("old", limit=1, seconds=60)
+    clock.move(hours=1)
+    count_attempt("new", limit=1, seconds=60)
+    forget_old()
+    assert db.session.scalar(select(func.count()).select_from(AttemptCounter)) == 1

@@ -1,0 +1,19 @@
+"""A test client whose requests share nothing with the test but cookies and the database, as in real life."""
+
+from contextvars import Context
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from marketplace.extensions import db
+
+
+class SeparateClient(FlaskClient):
+    """Run each request outside the test's application context.
+
+    Inside it, Flask would share `g` (so the person logged in first stays so) and the database session.
+    """
+
+    def open(self, *args: object, **kwargs: object) -> TestResponse:
+        db.session.rollback()  # the test holds no lock, and reads afresh afterwards
+        return Context().run(super().open, *args, **kwargs)
