@@ -48,7 +48,7 @@ def _load_demo() -> None:
             rounds.run(on_step=step)
 
 
-class _Server(BaseApplication):  # type: ignore[misc]
+class _Server(BaseApplication):
     """gunicorn with a worker beside it."""
 
     def __init__(self, app: Flask, *, host: str, port: int, threads: int, with_demo: bool) -> None:

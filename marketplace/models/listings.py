@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from marketplace.extensions import db
+from marketplace.extensions import Model
 from marketplace.models.organisations import Organisation
 from marketplace.models.skills import Skill
 from marketplace.models.territories import Commune, Territory
@@ -79,7 +79,7 @@ class InvalidTransition(Exception):
         self.source, self.target = source, target
 
 
-class Listing(TimestampMixin, db.Model):
+class Listing(TimestampMixin, Model):
     """A need or an offer.
 
     The place (commune, territory, point) and the sector are copied from the structure so that lists filter on
@@ -173,7 +173,7 @@ class Listing(TimestampMixin, db.Model):
         self.state = target
 
 
-class ListingSkill(db.Model):
+class ListingSkill(Model):
     """A further skill of a listing: rank 1 or 2; the main one stands in the listing."""
 
     listing_id: Mapped[int] = mapped_column(ForeignKey("listing.id", ondelete="CASCADE"), primary_key=True)
@@ -189,7 +189,7 @@ class ListingSkill(db.Model):
     )
 
 
-class ListingDraft(TimestampMixin, db.Model):
+class ListingDraft(TimestampMixin, Model):
     """What somebody typed in a publishing form and could not send yet: errors, or no account.
 
     Found again by the person, or by the token in the visitor's session.

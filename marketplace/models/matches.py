@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from marketplace.extensions import db
+from marketplace.extensions import Model
 from marketplace.models.listings import InvalidTransition, Listing, ListingKind
 from marketplace.models.types import TimestampMixin, UtcDateTime, closed_list
 
@@ -59,7 +59,7 @@ LIVE = (_S.PROPOSED, _S.ACCEPTED, _S.AGREED)
 _LIVE_SQL = "state IN ('proposed', 'accepted', 'agreed')"
 
 
-class MatchingRound(db.Model):
+class MatchingRound(Model):
     """One run of the optimiser: with which policy, over what, with which figures."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -71,7 +71,7 @@ class MatchingRound(db.Model):
     figures: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
-class ExchangeCircle(db.Model):
+class ExchangeCircle(Model):
     """2 to 4 structures, each of which helps the next."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -85,7 +85,7 @@ class ExchangeCircle(db.Model):
     __table_args__ = (CheckConstraint("size BETWEEN 2 AND 4", name="size_bounds"),)
 
 
-class Match(TimestampMixin, db.Model):
+class Match(TimestampMixin, Model):
     """One need paired with one offer of another structure.
 
     ix_match_live_need: at most one live match per need. ix_match_pair: a pair that is live, done or was declined

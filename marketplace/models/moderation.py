@@ -8,7 +8,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from marketplace import clock
-from marketplace.extensions import db
+from marketplace.extensions import Model
 from marketplace.models.listings import Listing
 from marketplace.models.types import UtcDateTime, closed_list
 from marketplace.models.users import User
@@ -33,7 +33,7 @@ class DecisionGround(StrEnum):
     ILLEGAL = "illegal"
 
 
-class ModerationDecision(db.Model):
+class ModerationDecision(Model):
     """One decision on one listing; never changed afterwards."""
 
     id: Mapped[int] = mapped_column(primary_key=True)

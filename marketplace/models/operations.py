@@ -6,11 +6,11 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace import clock
-from marketplace.extensions import db
+from marketplace.extensions import Model
 from marketplace.models.types import UtcDateTime
 
 
-class SeedFile(db.Model):
+class SeedFile(Model):
     """A reference file already loaded, by its digest: an unchanged file is skipped."""
 
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
@@ -18,7 +18,7 @@ class SeedFile(db.Model):
     loaded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
-class AttemptCounter(db.Model):
+class AttemptCounter(Model):
     """Attempts (log in, sign up, mail) of one key in one time window; shared by every worker process."""
 
     key: Mapped[str] = mapped_column(String(120), primary_key=True)
@@ -27,7 +27,7 @@ class AttemptCounter(db.Model):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
-class JobRun(db.Model):
+class JobRun(Model):
     """The last run of a periodic job, so that two workers do not run it twice."""
 
     name: Mapped[str] = mapped_column(String(60), primary_key=True)

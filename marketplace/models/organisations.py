@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from marketplace.extensions import db
+from marketplace.extensions import Model
 from marketplace.models.sectors import Sector
 from marketplace.models.territories import Commune
 from marketplace.models.types import TimestampMixin, UtcDateTime, closed_list
@@ -41,7 +41,7 @@ class MembershipState(StrEnum):
     ENDED = "ended"
 
 
-class Organisation(TimestampMixin, db.Model):
+class Organisation(TimestampMixin, Model):
     """An establishment, known by its SIRET. The point is its address, or its commune's."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -73,7 +73,7 @@ class Organisation(TimestampMixin, db.Model):
     )
 
 
-class Membership(TimestampMixin, db.Model):
+class Membership(TimestampMixin, Model):
     """A person speaks for a structure once the row is active."""
 
     id: Mapped[int] = mapped_column(primary_key=True)

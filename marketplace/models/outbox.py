@@ -7,7 +7,7 @@ from sqlalchemy import Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace import clock
-from marketplace.extensions import db
+from marketplace.extensions import Model
 from marketplace.models.types import UtcDateTime, closed_list
 
 
@@ -17,7 +17,7 @@ class MailState(StrEnum):
     FAILED = "failed"
 
 
-class OutboxMail(db.Model):
+class OutboxMail(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     state: Mapped[MailState] = mapped_column(closed_list(MailState, "mail_state"), default=MailState.WAITING)
     recipient: Mapped[str] = mapped_column(String(254), index=True)

@@ -3,10 +3,10 @@
 from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from marketplace.extensions import db
+from marketplace.extensions import Model
 
 
-class Sector(db.Model):
+class Sector(Model):
     code: Mapped[str] = mapped_column(String(6), primary_key=True)
     label: Mapped[str] = mapped_column(String(250))
     level: Mapped[str] = mapped_column(String(10))

@@ -5,7 +5,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from marketplace.extensions import db
+from marketplace.extensions import Model
 from marketplace.models.types import closed_list
 
 
@@ -17,7 +17,7 @@ class WordKind(StrEnum):
     TRADE = "trade"
 
 
-class SkillDomain(db.Model):
+class SkillDomain(Model):
     slug: Mapped[str] = mapped_column(String(40), primary_key=True)
     label: Mapped[str] = mapped_column(String(80))
     position: Mapped[int]
@@ -27,7 +27,7 @@ class SkillDomain(db.Model):
     )
 
 
-class Skill(db.Model):
+class Skill(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(40), unique=True)
     domain_slug: Mapped[str] = mapped_column(ForeignKey("skill_domain.slug"), index=True)
@@ -47,14 +47,14 @@ class Skill(db.Model):
     )
 
 
-class SkillRelation(db.Model):
+class SkillRelation(Model):
     skill_id: Mapped[int] = mapped_column(ForeignKey("skill.id", ondelete="CASCADE"), primary_key=True)
     related_id: Mapped[int] = mapped_column(ForeignKey("skill.id", ondelete="CASCADE"), primary_key=True)
 
     __table_args__ = (CheckConstraint("skill_id <> related_id", name="not_itself"),)
 
 
-class SkillWord(db.Model):
+class SkillWord(Model):
     """A word, brand, situation or symptom that leads to a skill."""
 
     id: Mapped[int] = mapped_column(primary_key=True)

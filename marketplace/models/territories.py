@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from marketplace.extensions import db
+from marketplace.extensions import Model
 from marketplace.models.types import closed_list
 
 
@@ -15,18 +15,18 @@ class ModerationMode(StrEnum):
     AFTER = "a_posteriori"
 
 
-class Region(db.Model):
+class Region(Model):
     code: Mapped[str] = mapped_column(String(3), primary_key=True)
     name: Mapped[str] = mapped_column(String(80))
 
 
-class Department(db.Model):
+class Department(Model):
     code: Mapped[str] = mapped_column(String(3), primary_key=True)
     name: Mapped[str] = mapped_column(String(80))
     region_code: Mapped[str] = mapped_column(ForeignKey("region.code"))
 
 
-class Territory(db.Model):
+class Territory(Model):
     """An intercommunality and its settings for the exchange. `is_open`: it moderates here itself."""
 
     siren: Mapped[str] = mapped_column(String(9), primary_key=True)
@@ -52,7 +52,7 @@ class Territory(db.Model):
     __table_args__ = (CheckConstraint("default_radius_km BETWEEN 0 AND 200", name="default_radius_bounds"),)
 
 
-class Commune(db.Model):
+class Commune(Model):
     """A commune; the point is its town hall, or a point inside its outline. None for 94 overseas communes."""
 
     insee: Mapped[str] = mapped_column(String(5), primary_key=True)
@@ -74,6 +74,6 @@ class Commune(db.Model):
     __table_args__ = (Index("ix_commune_search_name", "search_name", "population"),)
 
 
-class Postcode(db.Model):
+class Postcode(Model):
     commune_insee: Mapped[str] = mapped_column(ForeignKey("commune.insee", ondelete="CASCADE"), primary_key=True)
     code: Mapped[str] = mapped_column(String(5), primary_key=True, index=True)

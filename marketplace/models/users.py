@@ -7,7 +7,7 @@ from flask_login import UserMixin
 from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from marketplace.extensions import db
+from marketplace.extensions import Model
 from marketplace.models.territories import Territory
 from marketplace.models.types import TimestampMixin, UtcDateTime, closed_list
 
@@ -17,7 +17,7 @@ class TerritoryRoleKind(StrEnum):
     HEAD = "head"
 
 
-class User(TimestampMixin, UserMixin, db.Model):
+class User(TimestampMixin, UserMixin, Model):
     """A person. `email` is kept in lower case; the account opens once it is confirmed."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -44,7 +44,7 @@ class User(TimestampMixin, UserMixin, db.Model):
         return self.email_confirmed_at is not None
 
 
-class TerritoryRole(TimestampMixin, db.Model):
+class TerritoryRole(TimestampMixin, Model):
     """`user` moderates (or heads) this territory, and no other by this row."""
 
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
