@@ -24,59 +24,84 @@ from marketplace.models import (
     SizeClass,
 )
 
-LABELS: dict[Enum, str] = {
-    ListingKind.NEED: "besoin",
-    ListingKind.OFFER: "savoir-faire",
-    ListingState.DRAFT: "brouillon",
-    ListingState.PENDING: "en attente de relecture",
-    ListingState.PUBLISHED: "en ligne",
-    ListingState.PAUSED: "en pause",
-    ListingState.FULFILLED: "abouti",
-    ListingState.EXPIRED: "arrivée à terme",
-    ListingState.WITHDRAWN: "retirée",
-    ListingState.CHANGES_REQUESTED: "à modifier",
-    ListingState.REJECTED: "refusée",
-    ListingState.REMOVED: "retirée par la modération",
-    MatchState.PROPOSED: "proposée",
-    MatchState.ACCEPTED: "acceptée par une structure",
-    MatchState.AGREED: "acceptée par les deux",
-    MatchState.COMPLETED: "échange réalisé",
-    MatchState.DECLINED: "déclinée",
-    MatchState.EXPIRED: "sans réponse",
-    MatchState.CANCELLED: "annulée",
-    MatchOrigin.ROUND: "vague d’appariement",
-    MatchOrigin.CIRCLE: "boucle d’échange",
-    MatchOrigin.PERSON: "demande directe",
-    DeclineReason.TOO_FAR: "C’est trop loin",
-    DeclineReason.NOT_THIS_SKILL: "Ce n’est pas la bonne compétence",
-    DeclineReason.NO_TIME: "Pas le temps en ce moment",
-    DeclineReason.OTHER: "Autre raison",
-    DecisionAction.APPROVE: "approuvée",
-    DecisionAction.REQUEST_CHANGES: "modification demandée",
-    DecisionAction.REJECT: "refusée",
-    DecisionAction.REMOVE: "retirée",
-    DecisionGround.NOT_DIGITAL: "Le sujet n’est pas numérique",
-    DecisionGround.COMMERCIAL: "L’annonce vend une prestation",
-    DecisionGround.CONTACT_DATA: "Le texte contient des coordonnées",
-    DecisionGround.DUPLICATE: "L’annonce en répète une autre",
-    DecisionGround.UNCLEAR: "On ne comprend pas ce qui est cherché ou proposé",
-    DecisionGround.DISRESPECTFUL: "Le ton est irrespectueux",
-    DecisionGround.ILLEGAL: "Le contenu est contraire à la loi",
-    OrganisationKind.FIRM: "entreprise",
-    OrganisationKind.ASSOCIATION: "association",
-    OrganisationKind.PUBLIC: "organisme public",
-    SizeClass.NONE: "sans salarié",
-    SizeClass.MICRO: "1 à 9 personnes",
-    SizeClass.SMALL: "10 à 49 personnes",
-    SizeClass.MEDIUM: "50 à 249 personnes",
-    SizeClass.LARGE: "250 personnes et plus",
-    MembershipRole.EMPLOYEE: "membre",
-    MembershipRole.MANAGER: "responsable",
-    ModerationMode.BEFORE: "relecture avant publication",
-    ModerationMode.AFTER: "relecture après publication",
-    Place.HELPER: "chez la structure qui aide",
-    Place.LEARNER: "chez la structure qui apprend",
-    Place.REMOTE: "à distance",
+# By type first: members of two lists that have the same value are equal, as strings are.
+LABELS: dict[type[Enum], dict[Enum, str]] = {
+    ListingKind: {
+        ListingKind.NEED: "besoin",
+        ListingKind.OFFER: "savoir-faire",
+    },
+    ListingState: {
+        ListingState.DRAFT: "brouillon",
+        ListingState.PENDING: "en attente de relecture",
+        ListingState.PUBLISHED: "en ligne",
+        ListingState.PAUSED: "en pause",
+        ListingState.FULFILLED: "abouti",
+        ListingState.EXPIRED: "arrivée à terme",
+        ListingState.WITHDRAWN: "retirée",
+        ListingState.CHANGES_REQUESTED: "à modifier",
+        ListingState.REJECTED: "refusée",
+        ListingState.REMOVED: "retirée par la modération",
+    },
+    MatchState: {
+        MatchState.PROPOSED: "proposée",
+        MatchState.ACCEPTED: "acceptée par une structure",
+        MatchState.AGREED: "acceptée par les deux",
+        MatchState.COMPLETED: "échange réalisé",
+        MatchState.DECLINED: "déclinée",
+        MatchState.EXPIRED: "sans réponse",
+        MatchState.CANCELLED: "annulée",
+    },
+    MatchOrigin: {
+        MatchOrigin.ROUND: "vague d’appariement",
+        MatchOrigin.CIRCLE: "boucle d’échange",
+        MatchOrigin.PERSON: "demande directe",
+    },
+    DeclineReason: {
+        DeclineReason.TOO_FAR: "C’est trop loin",
+        DeclineReason.NOT_THIS_SKILL: "Ce n’est pas la bonne compétence",
+        DeclineReason.NO_TIME: "Pas le temps en ce moment",
+        DeclineReason.OTHER: "Autre raison",
+    },
+    DecisionAction: {
+        DecisionAction.APPROVE: "approuvée",
+        DecisionAction.REQUEST_CHANGES: "modification demandée",
+        DecisionAction.REJECT: "refusée",
+        DecisionAction.REMOVE: "retirée",
+    },
+    DecisionGround: {
+        DecisionGround.NOT_DIGITAL: "Le sujet n’est pas numérique",
+        DecisionGround.COMMERCIAL: "L’annonce vend une prestation",
+        DecisionGround.CONTACT_DATA: "Le texte contient des coordonnées",
+        DecisionGround.DUPLICATE: "L’annonce en répète une autre",
+        DecisionGround.UNCLEAR: "On ne comprend pas ce qui est cherché ou proposé",
+        DecisionGround.DISRESPECTFUL: "Le ton est irrespectueux",
+        DecisionGround.ILLEGAL: "Le contenu est contraire à la loi",
+    },
+    OrganisationKind: {
+        OrganisationKind.FIRM: "entreprise",
+        OrganisationKind.ASSOCIATION: "association",
+        OrganisationKind.PUBLIC: "organisme public",
+    },
+    SizeClass: {
+        SizeClass.NONE: "sans salarié",
+        SizeClass.MICRO: "1 à 9 personnes",
+        SizeClass.SMALL: "10 à 49 personnes",
+        SizeClass.MEDIUM: "50 à 249 personnes",
+        SizeClass.LARGE: "250 personnes et plus",
+    },
+    MembershipRole: {
+        MembershipRole.EMPLOYEE: "membre",
+        MembershipRole.MANAGER: "responsable",
+    },
+    ModerationMode: {
+        ModerationMode.BEFORE: "relecture avant publication",
+        ModerationMode.AFTER: "relecture après publication",
+    },
+    Place: {
+        Place.HELPER: "chez la structure qui aide",
+        Place.LEARNER: "chez la structure qui apprend",
+        Place.REMOTE: "à distance",
+    },
 }
 LEVELS = {1: "découverte", 2: "autonomie", 3: "maîtrise", 4: "expertise"}
 URGENCIES = {1: "quand ce sera possible", 2: "dans les deux mois", 3: "urgent"}
@@ -104,17 +129,30 @@ RULES = {
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
-        label=label, date=date, ago=ago, km=km, places=places, half_days=half_days, percent=percent, number=number
+        label=label,
+        date=date,
+        ago=ago,
+        km=km,
+        places=places,
+        half_days=half_days,
+        percent=percent,
+        number=number,
     )
     app.jinja_env.globals.update(
-        LEVELS=LEVELS, URGENCIES=URGENCIES, FLAGS=FLAGS, RULES=RULES, DAYS=DAYS, HALVES=HALVES,
-        slug_of=slug_of, Place=Place,
+        LEVELS=LEVELS,
+        URGENCIES=URGENCIES,
+        FLAGS=FLAGS,
+        RULES=RULES,
+        DAYS=DAYS,
+        HALVES=HALVES,
+        slug_of=slug_of,
+        Place=Place,
     )
     app.context_processor(lambda: {"demonstration": current_app.config["DEMONSTRATION"], "now": clock.now()})
 
 
 def label(value: Enum) -> str:
-    return LABELS[value]
+    return LABELS[type(value)][value]
 
 
 def date(value: datetime | None, form: str = "d MMMM yyyy") -> str:
@@ -142,7 +180,7 @@ def percent(value: float) -> str:
 
 
 def places(value: int) -> list[str]:
-    return [LABELS[place] for place in Place if value & place]
+    return [label(place) for place in Place if value & place]
 
 
 def half_days(value: int) -> list[str]:
