@@ -1,4 +1,4 @@
-"""Fixtures of the tests: each test of the site runs on SQLite and on PostgreSQL, from the same clean market."""
+"""Fixtures: each test of the site runs on SQLite and on PostgreSQL, from the same clean market."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete, select, update
+from sqlalchemy import String, cast, delete, or_, select, update
 
 from marketplace import clock as site_clock
 from marketplace import create_app
@@ -14,6 +14,7 @@ from marketplace.extensions import db
 from marketplace.models import ModerationMode, OutboxMail, Territory, User
 from tests.support import databases
 from tests.support.builders import Market
+from tests.support.clients import SeparateClient
 
 # Loaded once a session; a test never changes them, but for the settings of territories.
 REFERENCE = frozenset(
@@ -46,6 +47,7 @@ def _applications(request: pytest.FixtureRequest) -> Callable[[str], Flask]:
         if name not in made:
             database = request.getfixturevalue(name)
             made[name] = create_app(databases.settings(database.new(), database.folder))
+            made[name].test_client_class = SeparateClient
         return made[name]
 
     return application
@@ -142,13 +144,15 @@ def _empty() -> None:
     for table in reversed(db.metadata.sorted_tables):
         if table.name not in REFERENCE:
             db.session.execute(delete(table))
-    db.session.execute(
-        update(Territory).values(
-            is_open=False,
-            moderation_mode=ModerationMode.BEFORE,
-            default_radius_km=20,
-            welcome_text="",
-            policy={},
-        ).where(Territory.is_open | (Territory.welcome_text != ""))
+    as_loaded = {
+        "is_open": False,
+        "moderation_mode": ModerationMode.BEFORE,
+        "default_radius_km": 20,
+        "welcome_text": "",
+    }
+    changed = or_(
+        *(getattr(Territory, name) != value for name, value in as_loaded.items()),
+        cast(Territory.policy, String) != "{}",
     )
+    db.session.execute(update(Territory).where(changed).values(**as_loaded, policy={}))
     db.session.commit()

@@ -144,7 +144,10 @@ def decide_membership(membership_id: int, *, accept: bool, by: User) -> Membersh
     with unit_of_work() as work:
         membership = work.lock(Membership, membership_id)
         organisation = work.session.get_one(
-            Organisation, membership.organisation_id, options=[joinedload(Organisation.commune)]
+            Organisation,
+            membership.organisation_id,
+            options=[joinedload(Organisation.commune)],
+            populate_existing=True,  # without it a row already in the session keeps its commune unloaded
         )
         if membership.user_id == by.id or not _may_decide(by, organisation):
             raise NotFound(f"membership {membership_id}")

@@ -33,6 +33,7 @@ def show(organisation_id: int) -> Storefront:
         Organisation,
         organisation_id,
         options=[joinedload(Organisation.sector), joinedload(Organisation.commune)],
+        populate_existing=True,  # without it a row already in the session keeps them unloaded
     )
     if organisation is None or organisation.suspended_at is not None:
         raise NotFound(f"organisation {organisation_id}")

@@ -1,5 +1,3 @@
-from threading import Barrier, Thread
-
 import pytest
 from sqlalchemy import func, select
 
@@ -8,12 +6,15 @@ from marketplace.models import AuditEntry, OutboxMail, User
 from marketplace.services import accounts, passwords
 from marketplace.services.errors import FieldError, TokenExpired, TooManyAttempts
 from tests.support.builders import PASSWORD
+from tests.support.threads import at_once
 
 HERE = "192.0.2.1"
 OTHER_PASSWORD = "quatre pinces bleues rouillées"
 
 
-def sign_up(email: str = "lea@boulangerie.example", *, name: str = "Léa Pain", password: str = PASSWORD) -> None:
+def sign_up(
+    email: str = "lea@boulangerie.example", *, name: str = "Léa Pain", password: str = PASSWORD
+) -> None:
     accounts.sign_up(name=name, email=email, password=password, address=HERE)
 
 
@@ -88,23 +89,7 @@ def test_the_confirming_mail_does_not_carry_the_name_that_a_stranger_typed(app, 
 
 
 def test_two_forms_sent_at_once_make_one_account(app):
-    together = Barrier(2)
-    failures = []
-
-    def send():
-        with app.app_context():
-            together.wait()
-            try:
-                sign_up()
-            except Exception as error:  # noqa: BLE001
-                failures.append(error)
-
-    senders = [Thread(target=send) for _ in range(2)]
-    for sender in senders:
-        sender.start()
-    for sender in senders:
-        sender.join()
-    assert failures == []
+    assert at_once(app, sign_up, sign_up) == [None, None]
     assert db.session.scalar(select(func.count()).select_from(User)) == 1
 
 

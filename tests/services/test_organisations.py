@@ -1,4 +1,4 @@
-from threading import Barrier, Thread
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select
@@ -19,6 +19,7 @@ from marketplace.services import organisations, rights, storefronts
 from marketplace.services.errors import AlreadyDecided, FieldError, NotAllowed, NotFound, TooManyAttempts
 from marketplace.services.organisations import OrganisationSheet
 from tests.support.builders import LIFFRE_CORMIER, RENNES, siret
+from tests.support.threads import at_once
 
 LA_POSTE = "35600000000048"  # La Poste's establishments do not pass the checksum that all others pass
 SHEET = OrganisationSheet(name="Le Bon Pain", sector_code="10.71C", commune_insee=RENNES)
@@ -34,7 +35,8 @@ def test_spaces_in_a_siret_do_not_matter(typed):
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "123", "12345678901234", "35600000000048 9", "٣٥٦٠٠٠٠٠٠٠٠٠٤٨", "3560000000004O", "🥖", "0" * 9]
+    "typed",
+    ["", "123", "12345678901234", "35600000000048 9", "٣٥٦٠٠٠٠٠٠٠٠٠٤٨", "3560000000004O", "🥖", "0" * 9],
 )
 def test_what_is_not_a_siret_is_refused(typed):
     with pytest.raises(FieldError, match="vérifiez les 14 chiffres"):
@@ -83,24 +85,16 @@ def test_the_same_siret_is_created_once(market):
 
 
 def test_two_people_who_create_the_same_siret_at_once_get_one_structure_and_one_message(app, market):
-    keys = [market.user().id, market.user().id]
-    together, told = Barrier(2), []
+    first, second = market.user().id, market.user().id
 
-    def create(key: int) -> None:
-        with app.app_context():
-            user = db.session.get_one(User, key)
-            together.wait()
-            try:
-                organisations.create(siret(1), SHEET, by=user)
-            except FieldError as error:
-                told.append(error.message)
+    def create(key: int) -> str:
+        try:
+            return organisations.create(siret(1), SHEET, by=db.session.get_one(User, key)).name
+        except FieldError as error:
+            return error.message
 
-    people = [Thread(target=create, args=(key,)) for key in keys]
-    for person in people:
-        person.start()
-    for person in people:
-        person.join()
-    assert told == ["Cette structure est déjà inscrite : demandez à la rejoindre."]
+    outcomes = at_once(app, partial(create, first), partial(create, second))
+    assert sorted(outcomes) == ["Cette structure est déjà inscrite : demandez à la rejoindre.", "Le Bon Pain"]
     assert db.session.scalar(select(func.count()).select_from(Organisation)) == 1
 
 
@@ -225,23 +219,17 @@ def test_asking_twice_is_refused(market):
 
 def test_asking_twice_at_once_makes_one_request(app, market):
     number, key = market.organisation().siret, market.user().id
-    together, told = Barrier(2), []
 
-    def ask() -> None:
-        with app.app_context():
-            user = db.session.get_one(User, key)
-            together.wait()
-            try:
-                organisations.ask_to_join(number, by=user)
-            except FieldError as error:
-                told.append(error.message)
+    def ask() -> str:
+        try:
+            return organisations.ask_to_join(number, by=db.session.get_one(User, key)).state
+        except FieldError as error:
+            return error.message
 
-    tries = [Thread(target=ask) for _ in range(2)]
-    for one in tries:
-        one.start()
-    for one in tries:
-        one.join()
-    assert told == ["Vous avez déjà demandé à rejoindre cette structure."]
+    assert sorted(at_once(app, ask, ask)) == [
+        "Vous avez déjà demandé à rejoindre cette structure.",
+        "requested",
+    ]
 
 
 def test_somebody_refused_can_ask_again_but_not_without_end(market):

@@ -69,17 +69,18 @@ def test_remote_offers_reach_any_distance(market):
 
 
 @pytest.mark.parametrize(
-    ("fields", "rule"),
+    ("commune", "fields", "rule"),
     [
-        ({"skill": "paie-en-ligne"}, "skill"),
-        ({"level": 1}, "level"),
-        ({"commune": PARIS}, "radius"),
-        ({"places": int(Place.REMOTE)}, "places"),
+        (CESSON, {"skill": "paie-en-ligne"}, "skill"),
+        (CESSON, {"level": 1}, "level"),
+        (PARIS, {}, "radius"),
+        (CESSON, {"places": int(Place.REMOTE)}, "places"),
     ],
 )
-def test_an_excluded_pair_names_its_rule(market, fields, rule):
-    need = market.need(level=4, places=int(Place.HELPER | Place.LEARNER), organisation=market.organisation(commune=RENNES))
-    commune = fields.pop("commune", CESSON)
+def test_an_excluded_pair_names_its_rule(market, commune, fields, rule):
+    need = market.need(
+        level=4, places=int(Place.HELPER | Place.LEARNER), organisation=market.organisation(commune=RENNES)
+    )
     offer = market.offer(**{"level": 4, "organisation": market.organisation(commune=commune), **fields})
 
     with pytest.raises(PairExcluded) as refused:

