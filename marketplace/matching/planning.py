@@ -1,9 +1,9 @@
-"""A whole round."""
+"""A whole round: circles and pairs decided together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,43 +12,225 @@ from marketplace.matching.arrays import Edges, Needs, Offers
 from marketplace.matching.assignment import assign
 from marketplace.matching.baselines import first_come, greedy
 from marketplace.matching.candidates import find_candidates
-from marketplace.matching.circles import pack_circles
+from marketplace.matching.circles import best_packing
+from marketplace.matching.cycles import find_cycles, graph_of
 from marketplace.matching.policy import Policy
-from marketplace.matching.validation import IntArray
+from marketplace.matching.validation import FloatArray, IntArray
+
+OnStep = Callable[[str, float], None]
+CANDIDATES, PAIRS, CIRCLES, TOGETHER, BASELINES = "candidates", "pairs", "circles", "together", "baselines"
+_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """What a round proposes.
+
+    Attributes
+    ----------
+    edges
+        The feasible pairs that it chose from.
+    circles
+        Rows of `edges`, circle by circle: the helper of each pair is the learner of the one before.
+    matched : (k,) int
+        Rows of all chosen pairs, those of circles included; by row of the need.
+    figures
+        needs, offers, edges, matched, circles: counts; total_weight: sum of the scores of the chosen pairs;
+        greedy_weight, greedy_matched, first_come_weight, first_come_matched: what simpler rules would give on
+        the same edges; seconds: by step.
+    """
+
     edges: Edges
     circles: list[tuple[int, ...]]
     matched: IntArray
-    figures: dict[str, Any]
+    figures: dict[str, int | float | dict[str, float]]
 
 
 def plan_round(
-    needs: Needs, offers: Offers, policy: Policy, *, excluded: tuple[ArrayLike, ArrayLike] | None = None,
-    objective: str = "weight", top_k: int = 30, on_step: Callable[[str, float], None] | None = None,
+    needs: Needs,
+    offers: Offers,
+    policy: Policy,
+    *,
+    excluded: tuple[ArrayLike, ArrayLike] | None = None,
+    objective: str = "weight",
+    top_k: int = 30,
+    on_step: OnStep | None = None,
 ) -> Plan:
-    start = perf_counter()
-    edges = find_candidates(needs, offers, policy, excluded=excluded, top_k=top_k)
-    index = {pair: e for e, pair in enumerate(zip(edges.need.tolist(), edges.offer.tolist(), strict=True))}
-    found = assign(edges.need, edges.offer, edges.weight, len(needs), offers.capacity, objective=objective)
-    matched = np.array([index[i, j] for i, j in enumerate(found.tolist()) if j >= 0], np.int64)
-    pair = {
-        (int(offers.organisation[edges.offer[e]]), int(needs.organisation[edges.need[e]])): e for e in matched.tolist()
+    """Choose the pairs and the exchange circles of a round.
+
+    Parameters
+    ----------
+    needs, offers, policy, excluded, top_k
+        See find_candidates().
+    objective : str
+        "weight" or "coverage": see assign().
+    on_step : callable, optional
+        Called with the name of the step and the fraction of it that is done.
+
+    Returns
+    -------
+    Plan
+
+    Notes
+    -----
+    The joint objective is the sum of scores, plus `circle_bonus` for each pair inside a circle. A structure
+    is in one circle at most. Circles are packed first, on the pairs that score at least
+    `circle_min_weight`; their needs and places are taken out, and assign() pairs the rest. The circles are
+    then dropped, the least valuable first, until the whole costs no more matched needs than the part
+    `circle_max_loss` of what pairs alone would match, is worth at least as much as pairs alone by the joint
+    objective, and as much as greedy by the objective of the round: a binary search, at most 1 +
+    log₂(circles) assignments.
+
+    The same listings give the same pairs whatever the order of rows: ties are broken by ids.
+    """
+    steps = _Steps(on_step)
+    by_id = np.argsort(needs.id), np.argsort(offers.id)
+    needs, offers = needs.take(by_id[0]), offers.take(by_id[1])
+    with steps(CANDIDATES):
+        edges = find_candidates(
+            needs,
+            offers,
+            policy,
+            top_k=top_k,
+            excluded=_renumbered(excluded, by_id),
+            on_progress=lambda fraction: steps.tell(CANDIDATES, fraction),
+        )
+    market = _Market(needs, offers, edges, objective, policy)
+    with steps(PAIRS):
+        alone = market.complete([])
+    with steps(BASELINES):
+        simple = {
+            "greedy": market.rows(greedy(edges, len(needs), offers.capacity)),
+            "first_come": market.rows(first_come(edges, len(needs), offers.capacity)),
+        }
+    with steps(CIRCLES):
+        circles = market.circles()
+    with steps(TOGETHER):
+        kept, matched = market.most_circles(circles, alone, floor=simple["greedy"])
+    figures: dict[str, int | float | dict[str, float]] = {
+        "needs": len(needs),
+        "offers": len(offers),
+        "edges": len(edges),
+        "matched": len(matched),
+        "circles": len(kept),
+        "total_weight": market.total(matched),
+        "seconds": steps.seconds,
     }
-    firms = sorted({f for p in pair for f in p})
-    row = {f: r for r, f in enumerate(firms)}
-    cycles = pack_circles([row[a] for a, _ in pair], [row[b] for _, b in pair], [1.0] * len(pair), len(firms))
-    circles = [
-        tuple(pair[firms[c[k]], firms[c[(k + 1) % len(c)]]] for k in range(len(c))) for c in cycles
-    ]
-    simple = {"greedy": greedy(edges, len(needs), offers.capacity), "first_come": first_come(edges, len(needs), offers.capacity)}
-    figures: dict[str, Any] = {
-        "needs": len(needs), "offers": len(offers), "edges": len(edges), "matched": len(matched), "circles": len(circles),
-        "total_weight": float(edges.weight[matched].sum()),
-    }
-    for name, taken in simple.items():
-        rows = [index[i, j] for i, j in enumerate(taken.tolist()) if j >= 0]
-        figures |= {f"{name}_weight": float(edges.weight[rows].sum()), f"{name}_matched": len(rows)}
-    return Plan(edges, circles, matched, figures | {"seconds": {"match": perf_counter() - start}})
+    for rule, rows in simple.items():
+        figures |= {f"{rule}_weight": market.total(rows), f"{rule}_matched": len(rows)}
+    as_given = Edges(by_id[0][edges.need], by_id[1][edges.offer], edges.distance_km, edges.weight)
+    return Plan(edges=as_given, circles=kept, matched=matched, figures=figures)
+
+
+class _Market:
+    """The graph of a round and what may be asked of it."""
+
+    def __init__(self, needs: Needs, offers: Offers, edges: Edges, objective: str, policy: Policy) -> None:
+        self.needs, self.offers, self.edges = needs, offers, edges
+        self.objective, self.policy = objective, policy
+
+    def total(self, rows: IntArray) -> float:
+        return float(self.edges.weight[rows].sum())
+
+    def rows(self, assignment: IntArray) -> IntArray:
+        """Return the rows of the edges that an assignment takes."""
+        return np.flatnonzero(assignment[self.edges.need] == self.edges.offer)
+
+    def complete(self, circles: list[tuple[int, ...]]) -> IntArray:
+        """Return the rows of the circles and of the best pairs beside them."""
+        edges = self.edges
+        held = np.array([row for circle in circles for row in circle], np.int64)
+        capacity = self.offers.capacity - np.bincount(edges.offer[held], minlength=len(self.offers))
+        served = np.zeros(len(self.needs), np.bool_)
+        served[edges.need[held]] = True
+        left = edges.take(~served[edges.need])
+        found = assign(
+            left.need, left.offer, left.weight, len(self.needs), capacity, objective=self.objective
+        )
+        found[edges.need[held]] = edges.offer[held]
+        return self.rows(found)
+
+    def circles(self) -> list[tuple[int, ...]]:
+        """Return a maximum-weight packing of circles, the most valuable first, as rows of edges."""
+        rows = np.flatnonzero(self.edges.weight >= self.policy.circle_min_weight)
+        helper = self.offers.organisation[self.edges.offer[rows]]
+        learner = self.needs.organisation[self.edges.need[rows]]
+        structures, ends = np.unique(np.concatenate((helper, learner)), return_inverse=True)
+        value = self.edges.weight + self.policy.circle_bonus
+        order = np.lexsort((-value[rows], ends[len(rows) :], ends[: len(rows)]))
+        rows, source, target = rows[order], ends[: len(rows)][order], ends[len(rows) :][order]
+        graph = graph_of(source, target, value[rows], len(structures))
+        packing = best_packing(find_cycles(graph, int(self.policy.circle_max_length)), graph.n)
+        keys = source * graph.n + target
+        found = []
+        for circle in packing.circles:
+            turns = np.array(circle) * graph.n + np.roll(circle, -1)
+            found.append(tuple(rows[np.searchsorted(keys, turns)].tolist()))
+        return sorted(found, key=lambda circle: (-self._mean(circle, value), circle))
+
+    def most_circles(
+        self, circles: list[tuple[int, ...]], alone: IntArray, *, floor: IntArray
+    ) -> tuple[list[tuple[int, ...]], IntArray]:
+        """Return the longest start of `circles` found that the rules allow, and all rows chosen with it."""
+        few, many = 0, len(circles)
+        best = alone
+        trial = many
+        while few < many:
+            matched = self.complete(circles[:trial])
+            if self._allowed(matched, circles[:trial], alone, floor):
+                few, best = trial, matched
+            else:
+                many = trial - 1
+            trial = (few + many + 1) // 2
+        return circles[:few], best
+
+    def _allowed(
+        self, matched: IntArray, circles: list[tuple[int, ...]], alone: IntArray, floor: IntArray
+    ) -> bool:
+        lost = len(alone) - len(matched)
+        if lost > self.policy.circle_max_loss * len(alone):
+            return False
+        bonus = self.policy.circle_bonus * sum(len(circle) for circle in circles)
+        if self.total(matched) + bonus < self.total(alone) - _TOLERANCE:
+            return False
+        if self.objective == "coverage":
+            return len(matched) >= len(floor)
+        return self.total(matched) >= self.total(floor) - _TOLERANCE
+
+    @staticmethod
+    def _mean(circle: tuple[int, ...], value: FloatArray) -> float:
+        return float(value[list(circle)].mean())
+
+
+class _Steps:
+    """Times the steps of a round and tells how far each is."""
+
+    def __init__(self, on_step: OnStep | None) -> None:
+        self.tell: OnStep = on_step or (lambda _step, _fraction: None)
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        start = perf_counter()
+        self.tell(name, 0.0)
+        yield
+        self.tell(name, 1.0)
+        self.seconds[name] = perf_counter() - start
+
+
+def _renumbered(
+    excluded: tuple[ArrayLike, ArrayLike] | None, by_id: tuple[IntArray, IntArray]
+) -> tuple[ArrayLike, ArrayLike] | None:
+    """Return the pairs as rows of the listings sorted by id; what is out of range stays so."""
+    if excluded is None:
+        return None
+    renumbered = []
+    for rows, order in zip(excluded, by_id, strict=True):
+        given = np.asarray(rows)
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        known = (
+            given.dtype.kind in "iu" and given.ndim == 1 and bool(((given >= 0) & (given < len(order))).all())
+        )
+        renumbered.append(place[given] if known else given)
+    return renumbered[0], renumbered[1]

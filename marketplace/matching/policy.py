@@ -36,6 +36,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "circle_min_weight": (0.1, 1.0),
         "circle_bonus": (0.0, 0.5),
         "circle_max_length": (2, 4),
+        "circle_max_loss": (0.0, 0.2),
     }
 )
 _TOLERANCE = 1e-9
@@ -66,8 +67,10 @@ class Policy:
     waiting_full_days
         Wait after which the criterion of waiting is full.
     circle_min_weight, circle_bonus, circle_max_length
-        Least score of a pair inside a circle; what being in a circle adds to its score when circles are weighed
-        against pairs; number of structures in a circle at most.
+        Least score of a pair inside a circle; what being in a circle adds to its score when circles are
+        weighed against pairs; number of structures in a circle at most.
+    circle_max_loss
+        Part of the matched needs that the circles of a round may cost at most.
     """
 
     skills: SkillGraph
@@ -86,6 +89,7 @@ class Policy:
     circle_min_weight: float = 0.5
     circle_bonus: float = 0.1
     circle_max_length: int = 3
+    circle_max_loss: float = 0.02
 
     def __post_init__(self) -> None:
         unknown = sorted(self.weights.keys() ^ WEIGHTS.keys())
@@ -100,7 +104,9 @@ class Policy:
             _within(name, getattr(self, name), least, most)
 
     @classmethod
-    def from_mapping(cls, overrides: Mapping[str, Any], *, skills: SkillGraph, sectors: SectorTree) -> "Policy":
+    def from_mapping(
+        cls, overrides: Mapping[str, Any], *, skills: SkillGraph, sectors: SectorTree
+    ) -> "Policy":
         """Build a policy from settings kept as JSON; what is not named keeps its default.
 
         Raises ValueError naming an unknown key, a value out of bounds, or weights that do not make 1.
