@@ -12,6 +12,26 @@ def home() -> ResponseReturnValue:
     return render_template("public/home.html")
 
 
+@bp.get("/donnees-personnelles")
+def privacy() -> ResponseReturnValue:
+    return render_template("public/privacy.html")
+
+
+@bp.get("/mentions-legales")
+def legal() -> ResponseReturnValue:
+    return render_template("public/legal.html")
+
+
+@bp.get("/accessibilite")
+def accessibility() -> ResponseReturnValue:
+    return render_template("public/accessibility.html")
+
+
+@bp.get("/algorithme")
+def algorithm() -> ResponseReturnValue:
+    return render_template("public/algorithm.html")
+
+
 @bp.get("/healthz")
 def healthz() -> Response:
     return jsonify(status="ok")
