@@ -1,10 +1,10 @@
 """The life of a listing: write, publish, change, pause, withdraw, renew, expire. States: models.listings."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -16,13 +16,16 @@ from marketplace.models import (
     ListingKind,
     ListingSkill,
     ListingState,
+    Match,
+    ModerationDecision,
     ModerationMode,
     Organisation,
     Skill,
     Territory,
     User,
 )
-from marketplace.models.listings import EDITABLE
+from marketplace.models.listings import EDITABLE, TRANSITIONS
+from marketplace.models.matches import LIVE
 from marketplace.services import matches, prechecks, rights, tokens
 from marketplace.services.errors import FieldError, InvalidTransition, NotFound, TokenExpired
 from marketplace.services.organisations import speakers
@@ -31,6 +34,19 @@ from marketplace.services.work import Work, unit_of_work
 LIFETIME = timedelta(days=90)
 PERMANENT_LIFETIME = timedelta(days=365)
 REMINDER_DAYS = (7, 1)
+# Where no territory says otherwise.
+DEFAULT_RADIUS_KM = 20
+# What an expiry date counts for: what shows, or would if its author had not paused it.
+RUNNING = (ListingState.PUBLISHED, ListingState.PAUSED)
+RENEWABLE = (*RUNNING, ListingState.EXPIRED)
+# States that a listing does not leave by itself: its address tells the public that it is over.
+OVER = (
+    ListingState.FULFILLED,
+    ListingState.EXPIRED,
+    ListingState.WITHDRAWN,
+    ListingState.REJECTED,
+    ListingState.REMOVED,
+)
 _RENEW = "renew-listing"
 # Longest time between the first reminder and the day after expiry when the link is still useful.
 RENEW_MAX_AGE = 60 * tokens.DAY
@@ -56,6 +72,28 @@ class ListingSheet:
     competitor_radius_km: int = 10
 
 
+_OF_SHEET = tuple(field.name for field in fields(ListingSheet) if field.name != "extra_skill_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """What its structure can do to a listing in its state."""
+
+    edit: bool
+    pause: bool
+    resume: bool
+    renew: bool
+    withdraw: bool
+
+
+class ListingOver(NotFound):
+    """The listing was public and is over. `listing`: for the page that says so."""
+
+    def __init__(self, listing: Listing) -> None:
+        super().__init__(f"listing {listing.id} is {listing.state}")
+        self.listing = listing
+
+
 # What a list or a page of listings shows, loaded in a fixed number of queries.
 SHOWN: tuple[ExecutableOption, ...] = (
     joinedload(Listing.skill).joinedload(Skill.domain),
@@ -71,8 +109,8 @@ def publish(
 ) -> Listing:
     """Write a listing and publish it, or keep it for the moderator, or as a draft.
 
-    It waits (pending) when the territory reads before publication or is not open yet, or when a pre-check flags
-    the text. Raises NotFound, NotAllowed (rights.require_speaker), FieldError.
+    It waits (pending) when the territory reads before publication or is not open yet, or when a pre-check
+    flags the text. Raises NotFound, NotAllowed (rights.require_speaker), FieldError.
     """
     with unit_of_work() as work:
         organisation = rights.require_speaker(by, organisation_id)
@@ -100,14 +138,17 @@ def change(listing_id: int, sheet: ListingSheet, *, by: User, submit: bool = Tru
         _require_room(listing, sheet)
         before = _snapshot(listing)
         _fill(listing, sheet)
+        after = _snapshot(listing)
+        if listing.state in RUNNING and before["is_permanent"] != after["is_permanent"]:
+            _give_life(listing)
         work.audit(
-            "listing.changed", listing, by=by, territory=listing.territory_siren, before=before, after=_snapshot(listing)
+            "listing.changed", listing, by=by, territory=listing.territory_siren, before=before, after=after
         )
         if listing.state in (ListingState.DRAFT, ListingState.CHANGES_REQUESTED):
             if submit:
                 _submit(work, listing, by=by)
-        elif _text_of(before) != _text_of(_snapshot(listing)):
-            _check_again(work, listing, by=by)
+        elif _text_of(before) != _text_of(after):
+            _check_again(work, listing)
     return listing
 
 
@@ -129,6 +170,7 @@ def resume(listing_id: int, *, by: User) -> Listing:
 def withdraw(listing_id: int, *, by: User) -> Listing:
     """Take the listing off for good. Proposals not yet agreed by both are cancelled and the others told."""
     with unit_of_work() as work:
+        _lock_with_counterparts(work, listing_id)
         listing = _own(work, listing_id, by)
         listing.transition(ListingState.WITHDRAWN)
         matches.cancel_open_of(work, listing, by=by)
@@ -143,23 +185,20 @@ def renew(listing_id: int, *, by: User) -> Listing:
 
 
 def renew_by_mail(token: str) -> Listing:
-    """The same by the link of a reminder, without logging in. Raises TokenExpired."""
-    listing_id, expires = tokens.read(_RENEW, token, max_age=RENEW_MAX_AGE)
+    """The same by the link of a reminder, without logging in. Raises TokenExpired, also when it was used."""
+    listing_id = read_renewal(token).id
     with unit_of_work() as work:
-        listing = work.lock(Listing, int(listing_id))
-        if _stamp(listing) != expires:  # already renewed: the same link twice does no harm, and no more
-            raise TokenExpired(_RENEW)
-        try:
-            return _renew(work, listing, by=None)
-        except InvalidTransition as error:
-            raise TokenExpired(_RENEW) from error
+        work.lock(Listing, listing_id)
+        return _renew(work, read_renewal(token), by=None)  # read again under the lock: the link serves once
 
 
 def read_renewal(token: str) -> Listing:
     """Return the listing that the link renews, to ask before doing it. Raises TokenExpired."""
     listing_id, expires = tokens.read(_RENEW, token, max_age=RENEW_MAX_AGE)
     listing = db.session.get(Listing, int(listing_id))
-    if listing is None or _stamp(listing) != expires:
+    if listing is None or _stamp(listing) != expires or listing.state not in RENEWABLE:
+        raise TokenExpired(_RENEW)
+    if rights.is_suspended(listing.organisation_id):
         raise TokenExpired(_RENEW)
     return listing
 
@@ -170,9 +209,7 @@ def renewal_token(listing: Listing) -> str:
 
 def expire_due() -> int:
     """Expire what has reached its term, and tell its author. Returns how many."""
-    query = select(Listing.id).where(
-        Listing.state.in_((ListingState.PUBLISHED, ListingState.PAUSED)), Listing.expires_at <= clock.now()
-    )
+    query = select(Listing.id).where(Listing.state.in_(RUNNING), Listing.expires_at <= clock.now())
     due = list(db.session.scalars(query.order_by(Listing.id)))
     return sum(_expire(listing_id) for listing_id in due)
 
@@ -181,7 +218,7 @@ def remind_due() -> int:
     """Remind authors 7 days and 1 day before the term. Returns how many were told."""
     soon = clock.now() + timedelta(days=max(REMINDER_DAYS))
     query = select(Listing.id).where(
-        Listing.state.in_((ListingState.PUBLISHED, ListingState.PAUSED)),
+        Listing.state.in_(RUNNING),
         Listing.expires_at > clock.now(),
         Listing.expires_at <= soon,
     )
@@ -190,10 +227,16 @@ def remind_due() -> int:
 
 
 def show(listing_id: int, *, to: User | None) -> Listing:
-    """Return the listing with what its page shows. Raises NotFound when the person may not see it."""
+    """Return the listing with what its page shows.
+
+    Raises NotFound when the person may not see it; ListingOver, which is one, when everybody could once.
+    """
     listing = db.session.scalar(select(Listing).where(Listing.id == listing_id).options(*SHOWN))
-    if listing is None or not rights.sees_listing(to, listing):
+    if listing is None:
         raise NotFound(f"listing {listing_id}")
+    if not rights.sees_listing(to, listing):
+        was_public = listing.state in OVER and listing.published_at is not None
+        raise ListingOver(listing) if was_public else NotFound(f"listing {listing_id}")
     return listing
 
 
@@ -203,6 +246,40 @@ def own(listing_id: int, *, by: User) -> Listing:
     if listing is None or not rights.speaks_for(by, listing.organisation_id):
         raise NotFound(f"listing {listing_id}")
     return listing
+
+
+def acts_on(listing: Listing) -> Acts:
+    """Return what the listing's state allows its structure to do."""
+    return Acts(
+        edit=listing.state in EDITABLE,
+        pause=listing.state is ListingState.PUBLISHED,
+        resume=listing.state is ListingState.PAUSED,
+        renew=listing.state in RENEWABLE,
+        withdraw=ListingState.WITHDRAWN in TRANSITIONS[listing.state],
+    )
+
+
+def places_left(listing: Listing) -> int:
+    """Return how many more exchanges the listing can take now."""
+    left = listing.capacity - listing.live_matches
+    if listing.total_limit is None:
+        return left
+    return min(left, listing.total_limit - listing.live_matches - listing.completed_matches)
+
+
+def decision_on(listing: Listing) -> ModerationDecision | None:
+    """Return the last decision of a moderator on the listing: what its author must know."""
+    query = select(ModerationDecision).where(ModerationDecision.listing_id == listing.id)
+    return db.session.scalar(query.order_by(ModerationDecision.id.desc()).limit(1))
+
+
+def usual_radius(organisation: Organisation | None) -> int:
+    """Return the radius that a form proposes: the one of the structure's territory, in km."""
+    if organisation is None:
+        return DEFAULT_RADIUS_KM
+    query = select(Territory.default_radius_km).join(Commune, Commune.territory_siren == Territory.siren)
+    radius = db.session.scalar(query.where(Commune.insee == organisation.commune_insee))
+    return DEFAULT_RADIUS_KM if radius is None else radius
 
 
 def of_organisations(organisation_ids: list[int]) -> list[Listing]:
@@ -218,7 +295,7 @@ def of_organisations(organisation_ids: list[int]) -> list[Listing]:
 
 
 def contacts(listing: Listing) -> list[User]:
-    """Return who is told about the listing: its author while they speak for the structure, else all who do."""
+    """Return who is told: the author while they speak for the structure, else all who do."""
     people = speakers(listing.organisation_id)
     return [person for person in people if person.id == listing.author_id] or people
 
@@ -226,17 +303,17 @@ def contacts(listing: Listing) -> list[User]:
 def needs_reading(listing: Listing) -> bool:
     """Say whether a moderator reads the listing before it shows."""
     territory = db.session.get(Territory, listing.territory_siren) if listing.territory_siren else None
-    reads_first = territory is None or not territory.is_open or territory.moderation_mode is ModerationMode.BEFORE
+    reads_first = (
+        territory is None or not territory.is_open or territory.moderation_mode is ModerationMode.BEFORE
+    )
     return bool(listing.flags) or reads_first
 
 
 def go_live(listing: Listing) -> None:
     """Show the listing, with a full life from now if it never showed. Used here and by moderation."""
     _show(listing)
-    now = clock.now()
-    listing.published_at = listing.published_at or now
-    if listing.expires_at is None or listing.expires_at <= now:
-        listing.expires_at = now + _lifetime(listing)
+    if listing.expires_at is None or listing.expires_at <= clock.now():
+        _give_life(listing)
 
 
 def _show(listing: Listing) -> None:
@@ -249,7 +326,8 @@ def _show(listing: Listing) -> None:
 def _submit(work: Work, listing: Listing, *, by: User) -> None:
     listing.flags = _flags(listing)
     listing.submitted_at = clock.now()
-    if needs_reading(listing):
+    # Whoever asked for changes looks whether they were made.
+    if listing.state is ListingState.CHANGES_REQUESTED or needs_reading(listing):
         listing.transition(ListingState.PENDING)
         work.mail("listing_received", to=contacts(listing), listing=listing)
     else:
@@ -259,8 +337,8 @@ def _submit(work: Work, listing: Listing, *, by: User) -> None:
     work.audit("listing.submitted", listing, by=by, territory=listing.territory_siren, after=after)
 
 
-def _check_again(work: Work, listing: Listing, *, by: User) -> None:
-    """A text that changed after it was read is read again; one that still waits keeps its place in the queue."""
+def _check_again(work: Work, listing: Listing) -> None:
+    """A text that changed after it was read is read again; one that still waits keeps its place."""
     listing.flags = _flags(listing)
     if listing.state is not ListingState.PENDING and needs_reading(listing):
         listing.submitted_at = clock.now()
@@ -269,33 +347,32 @@ def _check_again(work: Work, listing: Listing, *, by: User) -> None:
 
 
 def _flags(listing: Listing) -> list[str]:
-    flags = prechecks.flags_of(listing.title, listing.description)
-    repeated = prechecks.repeats_another(
+    return prechecks.check(
         kind=listing.kind,
         skill_id=listing.skill_id,
+        title=listing.title,
         description=listing.description,
         organisation_id=listing.organisation_id,
         listing_id=listing.id,
     )
-    return [*flags, "repeat"] if repeated else flags
 
 
 def _renew(work: Work, listing: Listing, *, by: User | None) -> Listing:
+    if listing.state not in RENEWABLE:
+        raise InvalidTransition(f"listing {listing.id}", listing.state, "renewed")
     if listing.state is ListingState.EXPIRED:
         _show(listing)
-    elif listing.state not in (ListingState.PUBLISHED, ListingState.PAUSED):
-        raise InvalidTransition(f"listing {listing.id}", listing.state, "renewed")
-    listing.expires_at = clock.now() + _lifetime(listing)
-    listing.last_reminder_days = None
+    _give_life(listing)
     work.audit("listing.renewed", listing, by=by, territory=listing.territory_siren)
     return listing
 
 
 def _expire(listing_id: int) -> bool:
     with unit_of_work() as work:
+        _lock_with_counterparts(work, listing_id)
         listing = work.lock(Listing, listing_id)
         over = listing.expires_at is not None and listing.expires_at <= clock.now()
-        if not over or listing.state not in (ListingState.PUBLISHED, ListingState.PAUSED):
+        if not over or listing.state not in RUNNING:
             return False
         listing.transition(ListingState.EXPIRED)
         matches.cancel_open_of(work, listing, by=None)
@@ -307,15 +384,20 @@ def _expire(listing_id: int) -> bool:
 def _remind(listing_id: int) -> bool:
     with unit_of_work() as work:
         listing = work.lock(Listing, listing_id)
-        if listing.expires_at is None:
-            return False
-        left = listing.expires_at - clock.now()
-        due = min((days for days in REMINDER_DAYS if left <= timedelta(days=days)), default=None)
+        due = _reminder_due(listing)
         if due is None or (listing.last_reminder_days or max(REMINDER_DAYS) + 1) <= due:
             return False
         listing.last_reminder_days = due
         work.mail("listing_reminder", to=contacts(listing), listing=listing, token=renewal_token(listing))
     return True
+
+
+def _reminder_due(listing: Listing) -> int | None:
+    """Return which reminder the listing has reached, in days before its term."""
+    if listing.state not in RUNNING or listing.expires_at is None or listing.expires_at <= clock.now():
+        return None
+    left = listing.expires_at - clock.now()
+    return min((days for days in REMINDER_DAYS if left <= timedelta(days=days)), default=None)
 
 
 def _move(listing_id: int, target: ListingState, action: str, *, by: User) -> Listing:
@@ -330,6 +412,16 @@ def _own(work: Work, listing_id: int, by: User) -> Listing:
     listing = work.lock(Listing, listing_id)
     rights.require_speaker(by, listing.organisation_id)
     return listing
+
+
+def _lock_with_counterparts(work: Work, listing_id: int) -> None:
+    """Lock the listing and those of its live matches by id, the order in which matches are answered."""
+    live = select(Match.need_id, Match.offer_id).where(
+        or_(Match.need_id == listing_id, Match.offer_id == listing_id), Match.state.in_(LIVE)
+    )
+    pairs = work.session.execute(live).all()
+    for key in sorted({listing_id, *(key for pair in pairs for key in pair)}):
+        work.lock(Listing, key)
 
 
 def _place(listing: Listing, organisation: Organisation) -> None:
@@ -363,23 +455,34 @@ def _require_room(listing: Listing, sheet: ListingSheet) -> None:
     if listing.kind is ListingKind.NEED:
         return
     if sheet.capacity < listing.live_matches:
-        raise FieldError("capacity", f"{listing.live_matches} échanges sont déjà en cours : ne descendez pas plus bas.")
-    done = listing.live_matches + listing.completed_matches
-    if sheet.total_limit is not None and sheet.total_limit < done:
-        raise FieldError("total_limit", f"{done} échanges sont déjà en cours ou faits : ne descendez pas plus bas.")
+        raise FieldError(
+            "capacity", f"{listing.live_matches} échanges sont déjà en cours : ne descendez pas plus bas."
+        )
+    if sheet.total_limit is None:
+        return
+    if sheet.total_limit <= listing.completed_matches:
+        raise FieldError(
+            "total_limit", f"{listing.completed_matches} échanges sont déjà faits : choisissez plus."
+        )
+    if sheet.total_limit < listing.live_matches + listing.completed_matches:
+        done = listing.live_matches + listing.completed_matches
+        raise FieldError(
+            "total_limit", f"{done} échanges sont déjà en cours ou faits : ne descendez pas plus bas."
+        )
 
 
 def _snapshot(listing: Listing) -> dict[str, Any]:
-    names = ("title", "description", "skill_id", "level", "places", "radius_km", "capacity", "state")
-    return {name: getattr(listing, name) for name in names}
+    return {name: getattr(listing, name) for name in (*_OF_SHEET, "state")}
 
 
 def _text_of(snapshot: dict[str, Any]) -> tuple[Any, ...]:
     return snapshot["title"], snapshot["description"], snapshot["skill_id"]
 
 
-def _lifetime(listing: Listing) -> timedelta:
-    return PERMANENT_LIFETIME if listing.is_permanent else LIFETIME
+def _give_life(listing: Listing) -> None:
+    """Let the listing run its whole life from now, reminders included."""
+    listing.expires_at = clock.now() + (PERMANENT_LIFETIME if listing.is_permanent else LIFETIME)
+    listing.last_reminder_days = None
 
 
 def _stamp(listing: Listing) -> str:

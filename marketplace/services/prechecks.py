@@ -1,7 +1,7 @@
 """Pre-checks of a text before publication: what they see makes the listing wait for a moderator."""
 
 import re
-from difflib import SequenceMatcher
+from collections import Counter
 
 from sqlalchemy import select
 
@@ -9,18 +9,48 @@ from marketplace.extensions import db
 from marketplace.models import Listing, ListingKind, ListingState
 from marketplace.services.text import fold
 
-PHONE = re.compile(r"(?<!\d)(?:(?:\+|00)33\s?\(?0?\)?|0)\s?[1-9](?:[\s.\-]?\d{2}){4}(?!\d)")
-EMAIL = re.compile(r"[\w.+-]+\s?(?:@|\(at\)|\[at\]|\barobase\b)\s?[\w-]+\s?(?:\.|\bpoint\b)\s?[a-z]{2,}", re.IGNORECASE)
-LINK = re.compile(
-    r"https?://|\bwww\.|\b[\w-]+\.(?:fr|com|net|org|eu|io|bzh|biz|info|shop|pro)\b", re.IGNORECASE
+# French numbering plan: ten digits from 0, or a country or overseas code and nine digits.
+PHONE = re.compile(
+    r"(?<!\d)(?:(?:\+|00)\s?(?:33|262|59[046])\s?\(?0?\)?|0)\s?[1-9]"
+    r"(?:(?:[\s.\-]{0,3}\d){8}|(?:/\d{2}){4})(?!\d)"
 )
-PRICE = re.compile(
-    r"\d\s?(?:€|euros?\b|eur\b)|€\s?\d|\b(?:tarifs?|devis gratuit|promo(?:tion)?s?|remises?|prix imbattables?)\b",
+# The look-behinds make a long run of letters tried once, not once from each letter.
+EMAIL = re.compile(
+    r"(?<![\w.+-])[\w.+-]+\s?(?:@|\(at\)|\[at\]|\barobase\b)\s?[\w-]+\s?(?:\.|\bpoint\b)\s?[a-z]{2,}",
     re.IGNORECASE,
 )
-# How alike two texts must be to count as one: half a sentence changed in a short description.
+LINK = re.compile(
+    r"https?://|\bwww\.|\b(?:wa|t)\.me/|"
+    r"(?<![\w-])[\w-]+\.(?:fr|com|net|org|eu|io|bzh|biz|info|shop|pro|app|site|store|online|be|ch)\b",
+    re.IGNORECASE,
+)
+# A sum of money, or words that sell. « Afficher mes tarifs » is something to learn.
+PRICE = re.compile(
+    r"\d\s?k?(?:€|euros?\b|eur\b)|€\s?\d|\b(?:dix|vingt|trente|quarante|cinquante|soixante|cents?|mille)\seuros?\b|"
+    r"\bnos\s(?:tarifs|prix|promos?|promotions|offres)\b|\b(?:tarifs?|prix)\s(?:attractifs?|imbattables?|cassés?)\b|"
+    r"\bdevis\s(?:gratuits?|offerts?)\b|\b(?:remises?|promo(?:tion)?s?)\s(?:de\s)?-?\d",
+    re.IGNORECASE,
+)
+# Share of their words that two texts have in common when one repeats the other: a word in ten may differ.
 REPEAT_RATIO = 0.9
 _COMPARED = 200
+
+
+def check(
+    *,
+    kind: ListingKind,
+    skill_id: int,
+    title: str,
+    description: str,
+    organisation_id: int,
+    listing_id: int | None = None,
+) -> list[str]:
+    """Return the names of what the text sets off: "phone", "email", "link", "price", "repeat".
+
+    `listing_id`: the listing itself when it is there already. Time grows with the length of the text.
+    """
+    repeated = _repeats_another(kind, skill_id, description, organisation_id, listing_id)
+    return flags_of(title, description) + (["repeat"] if repeated else [])
 
 
 def flags_of(title: str, description: str) -> list[str]:
@@ -36,11 +66,11 @@ def flags_of(title: str, description: str) -> list[str]:
     return [name for name, hit in found.items() if hit]
 
 
-def repeats_another(
-    *, kind: ListingKind, skill_id: int, description: str, organisation_id: int, listing_id: int | None
+def _repeats_another(
+    kind: ListingKind, skill_id: int, description: str, organisation_id: int, listing_id: int | None
 ) -> bool:
     """Say whether a listing of the same kind and skill, or of the same structure, already says this."""
-    told = fold(description)
+    told = _words(description)
     query = (
         select(Listing.description)
         .where(
@@ -52,16 +82,14 @@ def repeats_another(
         .order_by(Listing.id.desc())
         .limit(_COMPARED)
     )
-    return any(_alike(told, fold(other)) for other in db.session.scalars(query))
+    return any(_alike(told, _words(other)) for other in db.session.scalars(query))
 
 
-def _alike(one: str, other: str) -> bool:
-    if not one or not other:
-        return False
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    # The two bounds are cheap and settle nearly every pair.
-    return (
-        matcher.real_quick_ratio() >= REPEAT_RATIO
-        and matcher.quick_ratio() >= REPEAT_RATIO
-        and matcher.ratio() >= REPEAT_RATIO
-    )
+def _words(text: str) -> Counter[str]:
+    return Counter(fold(text).split())
+
+
+def _alike(one: Counter[str], other: Counter[str]) -> bool:
+    """Compare by Sørensen–Dice on words, whatever their order: sentences moved round are a repeat too."""
+    total = one.total() + other.total()
+    return total > 0 and 2 * (one & other).total() >= REPEAT_RATIO * total

@@ -97,6 +97,11 @@ def require_speaker(user: User, organisation_id: int) -> Organisation:
     return organisation
 
 
+def is_suspended(organisation_id: int) -> bool:
+    organisation = db.session.get(Organisation, organisation_id)
+    return organisation is not None and organisation.suspended_at is not None
+
+
 def require_moderator(user: User, listing: Listing) -> None:
     """Raise NotFound unless the person moderates the listing's territory: elsewhere it must not even show."""
     if not moderates(user, listing.territory_siren):
@@ -104,8 +109,11 @@ def require_moderator(user: User, listing: Listing) -> None:
 
 
 def sees_listing(user: User | None, listing: Listing) -> bool:
-    """A published listing is for all; the others for its structure, its moderators and its counterpart."""
-    if listing.state in PUBLIC_STATES:
+    """A published listing is for all, unless its structure is suspended.
+
+    The others are for its structure, its moderators and its counterpart.
+    """
+    if listing.state in PUBLIC_STATES and not is_suspended(listing.organisation_id):
         return True
     if user is None:
         return False
