@@ -2,12 +2,15 @@
 
 from flask import Flask
 
-from marketplace.commands import territories, users
+from marketplace.commands import match, skills, territories, users, worker
 
 
 def init_app(app: Flask) -> None:
     for command in (
-        users.users,
+        match.match,
+        skills.skills,
         territories.territories,
+        users.users,
+        worker.worker,
     ):
         app.cli.add_command(command)

@@ -1,6 +1,7 @@
 """`flask skills`: from somebody's words to skills."""
 
 import json
+from dataclasses import asdict
 
 import click
 from flask.cli import AppGroup
@@ -19,9 +20,9 @@ def suggest(text: str, as_json: bool) -> None:
     """Print the skills that TEXT means, best first."""
     found = service.suggest(text)
     if as_json:
-        click.echo(json.dumps([{"slug": s.slug, "label": s.label} for s in found], ensure_ascii=False))
+        click.echo(json.dumps([asdict(skill) for skill in found], ensure_ascii=False))
         return
     for skill in found:
-        click.echo(f"{skill.slug:<32} {skill.label}")
+        click.echo(f"{skill.score:.2f}  {skill.slug:<26} {skill.label}  ({', '.join(skill.words)})")
     if not found:
         click.echo("no skill found", err=True)
