@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -16,7 +16,6 @@ from marketplace.models import (
     ListingKind,
     ListingSkill,
     ListingState,
-    Match,
     ModerationDecision,
     ModerationMode,
     Organisation,
@@ -25,7 +24,6 @@ from marketplace.models import (
     User,
 )
 from marketplace.models.listings import EDITABLE, TRANSITIONS
-from marketplace.models.matches import LIVE
 from marketplace.services import matches, prechecks, rights, tokens
 from marketplace.services.errors import FieldError, InvalidTransition, NotFound, TokenExpired
 from marketplace.services.organisations import speakers
@@ -170,8 +168,8 @@ def resume(listing_id: int, *, by: User) -> Listing:
 def withdraw(listing_id: int, *, by: User) -> Listing:
     """Take the listing off for good. Proposals not yet agreed by both are cancelled and the others told."""
     with unit_of_work() as work:
-        _lock_with_counterparts(work, listing_id)
-        listing = _own(work, listing_id, by)
+        listing = matches.lock_with_counterparts(work, listing_id)
+        rights.require_speaker(by, listing.organisation_id)
         listing.transition(ListingState.WITHDRAWN)
         matches.cancel_open_of(work, listing, by=by)
         work.audit("listing.withdrawn", listing, by=by, territory=listing.territory_siren)
@@ -311,14 +309,14 @@ def needs_reading(listing: Listing) -> bool:
 
 def go_live(listing: Listing) -> None:
     """Show the listing, with a full life from now if it never showed. Used here and by moderation."""
-    _show(listing)
     if listing.expires_at is None or listing.expires_at <= clock.now():
         _give_life(listing)
+    _show(listing)
 
 
 def _show(listing: Listing) -> None:
     if listing.state is not ListingState.PUBLISHED:
-        # The row's rule "published has a date" must hold at every flush.
+        # The row's rule "published has dates" must hold at every flush.
         listing.published_at = listing.published_at or clock.now()
         listing.transition(ListingState.PUBLISHED)
 
@@ -360,17 +358,16 @@ def _flags(listing: Listing) -> list[str]:
 def _renew(work: Work, listing: Listing, *, by: User | None) -> Listing:
     if listing.state not in RENEWABLE:
         raise InvalidTransition(f"listing {listing.id}", listing.state, "renewed")
+    _give_life(listing)
     if listing.state is ListingState.EXPIRED:
         _show(listing)
-    _give_life(listing)
     work.audit("listing.renewed", listing, by=by, territory=listing.territory_siren)
     return listing
 
 
 def _expire(listing_id: int) -> bool:
     with unit_of_work() as work:
-        _lock_with_counterparts(work, listing_id)
-        listing = work.lock(Listing, listing_id)
+        listing = matches.lock_with_counterparts(work, listing_id)
         over = listing.expires_at is not None and listing.expires_at <= clock.now()
         if not over or listing.state not in RUNNING:
             return False
@@ -412,16 +409,6 @@ def _own(work: Work, listing_id: int, by: User) -> Listing:
     listing = work.lock(Listing, listing_id)
     rights.require_speaker(by, listing.organisation_id)
     return listing
-
-
-def _lock_with_counterparts(work: Work, listing_id: int) -> None:
-    """Lock the listing and those of its live matches by id, the order in which matches are answered."""
-    live = select(Match.need_id, Match.offer_id).where(
-        or_(Match.need_id == listing_id, Match.offer_id == listing_id), Match.state.in_(LIVE)
-    )
-    pairs = work.session.execute(live).all()
-    for key in sorted({listing_id, *(key for pair in pairs for key in pair)}):
-        work.lock(Listing, key)
 
 
 def _place(listing: Listing, organisation: Organisation) -> None:
