@@ -58,9 +58,7 @@ TRANSITIONS: dict[ListingState, frozenset[ListingState]] = {
     _S.PENDING: frozenset({_S.PUBLISHED, _S.CHANGES_REQUESTED, _S.REJECTED, _S.WITHDRAWN}),
     _S.CHANGES_REQUESTED: frozenset({_S.PENDING, _S.WITHDRAWN}),
     # Back to pending: its author changed the text and the territory reads before publication.
-    _S.PUBLISHED: frozenset(
-        {_S.PENDING, _S.PAUSED, _S.FULFILLED, _S.EXPIRED, _S.WITHDRAWN, _S.REMOVED}
-    ),
+    _S.PUBLISHED: frozenset({_S.PENDING, _S.PAUSED, _S.FULFILLED, _S.EXPIRED, _S.WITHDRAWN, _S.REMOVED}),
     _S.PAUSED: frozenset({_S.PENDING, _S.PUBLISHED, _S.FULFILLED, _S.EXPIRED, _S.WITHDRAWN, _S.REMOVED}),
     _S.EXPIRED: frozenset({_S.PUBLISHED, _S.PENDING, _S.WITHDRAWN}),
     _S.FULFILLED: frozenset(),
@@ -83,8 +81,8 @@ class Listing(TimestampMixin, Model):
     """A need or an offer.
 
     The place (commune, territory, point) and the sector are copied from the structure so that lists filter on
-    one index. `live_matches` counts the matches that hold a place; the CHECK keeps it within `capacity` whatever
-    happens at the same time. A need has capacity 1.
+    one index. `live_matches` counts the matches that hold a place; the CHECK keeps it within `capacity`
+    whatever happens at the same time. A need has capacity 1.
     """
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -138,26 +136,33 @@ class Listing(TimestampMixin, Model):
     territory: Mapped[Territory | None] = relationship(lazy="raise_on_sql")
 
     __table_args__ = (
-        UniqueConstraint("id", "organisation_id"),
+        # What a match points to: a need or an offer of that structure.
+        UniqueConstraint("id", "organisation_id", "kind"),
+        CheckConstraint(f"length(title) <= {TITLE_MAX}", name="title_length"),
+        CheckConstraint(f"length(description) <= {DESCRIPTION_MAX}", name="description_length"),
         CheckConstraint("level BETWEEN 1 AND 4", name="level_bounds"),
         CheckConstraint("places BETWEEN 1 AND 7", name="places_bounds"),
         CheckConstraint(f"radius_km BETWEEN 0 AND {RADIUS_MAX_KM}", name="radius_bounds"),
         CheckConstraint(f"availability BETWEEN 0 AND {(1 << HALF_DAYS) - 1}", name="availability_bounds"),
         CheckConstraint(f"capacity BETWEEN 1 AND {CAPACITY_MAX}", name="capacity_bounds"),
+        CheckConstraint("total_limit >= 1", name="total_limit_bounds"),
         CheckConstraint("kind <> 'need' OR (capacity = 1 AND total_limit IS NULL)", name="need_capacity"),
         CheckConstraint("(kind = 'need') = (urgency IS NOT NULL)", name="urgency_of_needs"),
         CheckConstraint("urgency BETWEEN 1 AND 3", name="urgency_bounds"),
         CheckConstraint("kind = 'offer' OR NOT is_permanent", name="permanent_offers"),
         CheckConstraint("live_matches BETWEEN 0 AND capacity", name="live_within_capacity"),
         CheckConstraint(
-            "total_limit IS NULL OR live_matches + completed_matches <= total_limit", name="total_within_limit"
+            "total_limit IS NULL OR live_matches + completed_matches <= total_limit",
+            name="total_within_limit",
         ),
         CheckConstraint(f"competitor_radius_km BETWEEN 0 AND {RADIUS_MAX_KM}", name="competitor_bounds"),
         CheckConstraint("(lat IS NULL) = (lon IS NULL)", name="point_whole"),
         CheckConstraint(
-            "state NOT IN ('published', 'paused', 'fulfilled', 'expired') OR published_at IS NOT NULL",
-            name="published_has_date",
+            "state NOT IN ('published', 'paused', 'fulfilled', 'expired') OR "
+            "(published_at IS NOT NULL AND expires_at IS NOT NULL)",
+            name="published_has_dates",
         ),
+        CheckConstraint("state <> 'pending' OR submitted_at IS NOT NULL", name="pending_has_date"),
         Index("ix_listing_browse_date", "kind", "state", "published_at", "id"),
         Index("ix_listing_browse_skill", "kind", "state", "skill_id", "lat", "lon"),
         Index("ix_listing_browse_place", "kind", "state", "lat", "lon"),

@@ -57,6 +57,7 @@ TRANSITIONS: dict[MatchState, frozenset[MatchState]] = {
 # A live match holds a place of its need and of its offer.
 LIVE = (_S.PROPOSED, _S.ACCEPTED, _S.AGREED)
 _LIVE_SQL = "state IN ('proposed', 'accepted', 'agreed')"
+_LISTING = ["listing.id", "listing.organisation_id", "listing.kind"]
 
 
 class MatchingRound(Model):
@@ -88,8 +89,8 @@ class ExchangeCircle(Model):
 class Match(TimestampMixin, Model):
     """One need paired with one offer of another structure.
 
-    ix_match_live_need: at most one live match per need. ix_match_pair: a pair that is live, done or was declined
-    is never proposed again. The offer's capacity is kept by listing.live_matches.
+    ix_match_live_need: at most one live match per need. ix_match_pair: a pair that is live, done or was
+    declined is never proposed again. The offer's capacity is kept by listing.live_matches.
     """
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -97,6 +98,13 @@ class Match(TimestampMixin, Model):
     offer_id: Mapped[int] = mapped_column()
     need_organisation_id: Mapped[int] = mapped_column(index=True)
     offer_organisation_id: Mapped[int] = mapped_column(index=True)
+    # Constants, so that the foreign keys below accept a need on one side and an offer on the other only.
+    need_kind: Mapped[ListingKind] = mapped_column(
+        closed_list(ListingKind, "need_kind"), default=ListingKind.NEED
+    )
+    offer_kind: Mapped[ListingKind] = mapped_column(
+        closed_list(ListingKind, "offer_kind"), default=ListingKind.OFFER
+    )
     state: Mapped[MatchState] = mapped_column(
         closed_list(MatchState, "match_state"), default=MatchState.PROPOSED
     )
@@ -126,10 +134,18 @@ class Match(TimestampMixin, Model):
     circle: Mapped[ExchangeCircle | None] = relationship(back_populates="matches", lazy="raise_on_sql")
 
     __table_args__ = (
-        ForeignKeyConstraint(["need_id", "need_organisation_id"], ["listing.id", "listing.organisation_id"]),
-        ForeignKeyConstraint(["offer_id", "offer_organisation_id"], ["listing.id", "listing.organisation_id"]),
-        CheckConstraint("need_id <> offer_id", name="not_itself"),
+        ForeignKeyConstraint(["need_id", "need_organisation_id", "need_kind"], _LISTING),
+        ForeignKeyConstraint(["offer_id", "offer_organisation_id", "offer_kind"], _LISTING),
+        CheckConstraint("need_kind = 'need' AND offer_kind = 'offer'", name="a_need_and_an_offer"),
         CheckConstraint("need_organisation_id <> offer_organisation_id", name="two_organisations"),
+        CheckConstraint(
+            "state <> 'proposed' OR (need_accepted_at IS NULL AND offer_accepted_at IS NULL)",
+            name="proposed_by_none",
+        ),
+        CheckConstraint(
+            "state <> 'accepted' OR (need_accepted_at IS NULL) <> (offer_accepted_at IS NULL)",
+            name="accepted_by_one",
+        ),
         CheckConstraint(
             "state NOT IN ('agreed', 'completed') OR "
             "(need_accepted_at IS NOT NULL AND offer_accepted_at IS NOT NULL)",
@@ -139,6 +155,7 @@ class Match(TimestampMixin, Model):
             "state <> 'declined' OR (close_reason IS NOT NULL AND closed_side IS NOT NULL)",
             name="declined_has_reason",
         ),
+        CheckConstraint(f"({_LIVE_SQL}) = (closed_at IS NULL)", name="closed_has_date"),
         CheckConstraint("(origin = 'circle') = (circle_id IS NOT NULL)", name="circle_of_origin"),
         CheckConstraint("score > 0 AND score <= 1", name="score_bounds"),
         Index(

@@ -75,5 +75,7 @@ class Commune(Model):
 
 
 class Postcode(Model):
-    commune_insee: Mapped[str] = mapped_column(ForeignKey("commune.insee", ondelete="CASCADE"), primary_key=True)
+    commune_insee: Mapped[str] = mapped_column(
+        ForeignKey("commune.insee", ondelete="CASCADE"), primary_key=True
+    )
     code: Mapped[str] = mapped_column(String(5), primary_key=True, index=True)

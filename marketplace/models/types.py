@@ -30,7 +30,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def closed_list(enum: type[StrEnum], name: str, length: int = 24) -> Enum:
-    """Return a text column type that accepts the values of `enum` only, by a CHECK constraint named `name`."""
+    """Return a text column that accepts the values of `enum` only, by a CHECK constraint named `name`."""
     return Enum(
         enum,
         native_enum=False,

@@ -46,6 +46,7 @@ def upgrade():
     sa.Column('sent_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('attempts', sa.Integer(), nullable=False),
     sa.Column('last_error', sa.Text(), nullable=False),
+    sa.CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name=op.f('ck_outbox_mail_sent_has_date')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_outbox_mail'))
     )
     with op.batch_alter_table('outbox_mail', schema=None) as batch_op:
@@ -322,15 +323,19 @@ def upgrade():
     sa.CheckConstraint("(kind = 'need') = (urgency IS NOT NULL)", name=op.f('ck_listing_urgency_of_needs')),
     sa.CheckConstraint("kind <> 'need' OR (capacity = 1 AND total_limit IS NULL)", name=op.f('ck_listing_need_capacity')),
     sa.CheckConstraint("kind = 'offer' OR NOT is_permanent", name=op.f('ck_listing_permanent_offers')),
-    sa.CheckConstraint("state NOT IN ('published', 'paused', 'fulfilled', 'expired') OR published_at IS NOT NULL", name=op.f('ck_listing_published_has_date')),
+    sa.CheckConstraint("state <> 'pending' OR submitted_at IS NOT NULL", name=op.f('ck_listing_pending_has_date')),
+    sa.CheckConstraint("state NOT IN ('published', 'paused', 'fulfilled', 'expired') OR (published_at IS NOT NULL AND expires_at IS NOT NULL)", name=op.f('ck_listing_published_has_dates')),
     sa.CheckConstraint('(lat IS NULL) = (lon IS NULL)', name=op.f('ck_listing_point_whole')),
     sa.CheckConstraint('availability BETWEEN 0 AND 16383', name=op.f('ck_listing_availability_bounds')),
     sa.CheckConstraint('capacity BETWEEN 1 AND 50', name=op.f('ck_listing_capacity_bounds')),
     sa.CheckConstraint('competitor_radius_km BETWEEN 0 AND 200', name=op.f('ck_listing_competitor_bounds')),
+    sa.CheckConstraint('length(description) <= 3000', name=op.f('ck_listing_description_length')),
+    sa.CheckConstraint('length(title) <= 100', name=op.f('ck_listing_title_length')),
     sa.CheckConstraint('level BETWEEN 1 AND 4', name=op.f('ck_listing_level_bounds')),
     sa.CheckConstraint('live_matches BETWEEN 0 AND capacity', name=op.f('ck_listing_live_within_capacity')),
     sa.CheckConstraint('places BETWEEN 1 AND 7', name=op.f('ck_listing_places_bounds')),
     sa.CheckConstraint('radius_km BETWEEN 0 AND 200', name=op.f('ck_listing_radius_bounds')),
+    sa.CheckConstraint('total_limit >= 1', name=op.f('ck_listing_total_limit_bounds')),
     sa.CheckConstraint('total_limit IS NULL OR live_matches + completed_matches <= total_limit', name=op.f('ck_listing_total_within_limit')),
     sa.CheckConstraint('urgency BETWEEN 1 AND 3', name=op.f('ck_listing_urgency_bounds')),
     sa.ForeignKeyConstraint(['author_id'], ['user.id'], name=op.f('fk_listing_author_id'), ondelete='SET NULL'),
@@ -340,7 +345,7 @@ def upgrade():
     sa.ForeignKeyConstraint(['skill_id'], ['skill.id'], name=op.f('fk_listing_skill_id')),
     sa.ForeignKeyConstraint(['territory_siren'], ['territory.siren'], name=op.f('fk_listing_territory_siren')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_listing')),
-    sa.UniqueConstraint('id', 'organisation_id', name=op.f('uq_listing_id_organisation_id'))
+    sa.UniqueConstraint('id', 'organisation_id', 'kind', name=op.f('uq_listing_id_organisation_id_kind'))
     )
     with op.batch_alter_table('listing', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_listing_author_id'), ['author_id'], unique=False)
@@ -391,6 +396,8 @@ def upgrade():
     sa.Column('offer_id', sa.Integer(), nullable=False),
     sa.Column('need_organisation_id', sa.Integer(), nullable=False),
     sa.Column('offer_organisation_id', sa.Integer(), nullable=False),
+    sa.Column('need_kind', sa.Enum('need', 'offer', name='need_kind', native_enum=False, create_constraint=True, length=24), nullable=False),
+    sa.Column('offer_kind', sa.Enum('need', 'offer', name='offer_kind', native_enum=False, create_constraint=True, length=24), nullable=False),
     sa.Column('state', sa.Enum('proposed', 'accepted', 'agreed', 'completed', 'declined', 'expired', 'cancelled', name='match_state', native_enum=False, create_constraint=True, length=24), nullable=False),
     sa.Column('origin', sa.Enum('round', 'circle', 'person', name='match_origin', native_enum=False, create_constraint=True, length=24), nullable=False),
     sa.Column('round_id', sa.Integer(), nullable=True),
@@ -411,14 +418,17 @@ def upgrade():
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
     sa.CheckConstraint("(origin = 'circle') = (circle_id IS NOT NULL)", name=op.f('ck_match_circle_of_origin')),
+    sa.CheckConstraint("(state IN ('proposed', 'accepted', 'agreed')) = (closed_at IS NULL)", name=op.f('ck_match_closed_has_date')),
+    sa.CheckConstraint("need_kind = 'need' AND offer_kind = 'offer'", name=op.f('ck_match_a_need_and_an_offer')),
+    sa.CheckConstraint("state <> 'accepted' OR (need_accepted_at IS NULL) <> (offer_accepted_at IS NULL)", name=op.f('ck_match_accepted_by_one')),
+    sa.CheckConstraint("state <> 'proposed' OR (need_accepted_at IS NULL AND offer_accepted_at IS NULL)", name=op.f('ck_match_proposed_by_none')),
     sa.CheckConstraint("state <> 'declined' OR (close_reason IS NOT NULL AND closed_side IS NOT NULL)", name=op.f('ck_match_declined_has_reason')),
     sa.CheckConstraint("state NOT IN ('agreed', 'completed') OR (need_accepted_at IS NOT NULL AND offer_accepted_at IS NOT NULL)", name=op.f('ck_match_agreed_by_both')),
-    sa.CheckConstraint('need_id <> offer_id', name=op.f('ck_match_not_itself')),
     sa.CheckConstraint('need_organisation_id <> offer_organisation_id', name=op.f('ck_match_two_organisations')),
     sa.CheckConstraint('score > 0 AND score <= 1', name=op.f('ck_match_score_bounds')),
     sa.ForeignKeyConstraint(['circle_id'], ['exchange_circle.id'], name=op.f('fk_match_circle_id')),
-    sa.ForeignKeyConstraint(['need_id', 'need_organisation_id'], ['listing.id', 'listing.organisation_id'], name=op.f('fk_match_need_id_need_organisation_id')),
-    sa.ForeignKeyConstraint(['offer_id', 'offer_organisation_id'], ['listing.id', 'listing.organisation_id'], name=op.f('fk_match_offer_id_offer_organisation_id')),
+    sa.ForeignKeyConstraint(['need_id', 'need_organisation_id', 'need_kind'], ['listing.id', 'listing.organisation_id', 'listing.kind'], name=op.f('fk_match_need_id_need_organisation_id_need_kind')),
+    sa.ForeignKeyConstraint(['offer_id', 'offer_organisation_id', 'offer_kind'], ['listing.id', 'listing.organisation_id', 'listing.kind'], name=op.f('fk_match_offer_id_offer_organisation_id_offer_kind')),
     sa.ForeignKeyConstraint(['round_id'], ['matching_round.id'], name=op.f('fk_match_round_id')),
     sa.ForeignKeyConstraint(['started_by_id'], ['user.id'], name=op.f('fk_match_started_by_id'), ondelete='SET NULL'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_match'))

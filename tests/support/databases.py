@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -57,13 +58,20 @@ class Sqlite:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="marketplace-tests-"))
-        self.template = self.folder / "template.sqlite3"
-        fill(f"sqlite:///{self.template}", self.folder)
+
+    @cached_property
+    def template(self) -> Path:
+        path = self.folder / "template.sqlite3"
+        fill(f"sqlite:///{path}", self.folder)
+        return path
 
     def new(self) -> str:
         path = self.folder / f"{uuid.uuid4().hex}.sqlite3"
         shutil.copy(self.template, path)
         return f"sqlite:///{path}"
+
+    def empty(self) -> str:
+        return f"sqlite:///{self.folder / uuid.uuid4().hex}.sqlite3"
 
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -77,8 +85,12 @@ class Postgres:
         self.stop = lambda: None
         self.url = make_url(self._server())
         self.made: list[str] = []
-        self.template = self._create()
-        fill(self._address(self.template), self.folder)
+
+    @cached_property
+    def template(self) -> str:
+        name = self._create()
+        fill(self._address(name), self.folder)
+        return name
 
     def new(self) -> str:
         return self._address(self._create(self.template))
