@@ -123,7 +123,11 @@ RULES = {
     "radius": "la distance dépasse le rayon choisi",
     "competitor": "ce sont des concurrents proches",
     "declined": "l’une des structures a déjà décliné",
+    "met": "ces deux annonces ont déjà été mises en relation",
+    "matched": "une mise en relation est déjà en cours pour ce besoin",
     "capacity": "toutes les places sont prises",
+    "offline": "elle n’est pas en ligne",
+    "suspended": "cette structure est suspendue",
 }
 
 
