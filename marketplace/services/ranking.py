@@ -6,14 +6,28 @@ from dataclasses import dataclass
 from sqlalchemy import or_, select
 from sqlalchemy.sql import ColumnElement
 
+from marketplace import clock
 from marketplace.extensions import db
-from marketplace.models import Listing, ListingKind, ListingSkill, Place, Skill, SkillRelation, Territory
-from marketplace.models.listings import RADIUS_MAX_KM
-from marketplace.services import market
+from marketplace.matching import Policy
+from marketplace.models import (
+    Listing,
+    ListingKind,
+    ListingSkill,
+    ListingState,
+    Place,
+    Skill,
+    SkillRelation,
+    Territory,
+    User,
+)
+from marketplace.models.listings import EDITABLE, RADIUS_MAX_KM
+from marketplace.services import market, matches, rights
 from marketplace.services.errors import NotFound, PairExcluded
-from marketplace.services.listings import SHOWN
-from marketplace.services.market import Reasons
+from marketplace.services.listings import SHOWN, places_left
+from marketplace.services.market import Market, Reasons
 
+# More than a structure has at the same time.
+CHOICES_MAX = 50
 # Length of a degree of latitude, the shortest on WGS 84 (at the equator): a box this wide misses nobody.
 KM_PER_DEGREE = 110.574
 
@@ -24,6 +38,15 @@ class Ranked:
 
     listing: Listing
     reasons: Reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One's own listing beside somebody else's: why they fit, or which rules keep them apart."""
+
+    listing: Listing
+    reasons: Reasons | None
+    rules: tuple[str, ...]
 
 
 def best_for(listing: Listing, *, limit: int = 10) -> list[Ranked]:
@@ -41,14 +64,48 @@ def best_for(listing: Listing, *, limit: int = 10) -> list[Ranked]:
     ]
 
 
+def choices(theirs: Listing, *, by: User) -> list[Choice]:
+    """Return the person's own listings that may be proposed to `theirs`, best first, then those that may not.
+
+    Drafts and listings that wait are among the latter: their author must not wonder where they went.
+    """
+    mine = _own_counterparts(theirs, by)
+    ids = [listing.id for listing in mine]
+    closed = matches.closed_with(theirs, ids)
+    if theirs.kind is ListingKind.OFFER:
+        pool = market.load(needs=Listing.id.in_(ids), offers=Listing.id == theirs.id)
+        policies = {need.territory_siren: market.policy(need.territory) for need in mine}
+    else:
+        pool = market.load(needs=Listing.id == theirs.id, offers=Listing.id.in_(ids))
+        policies = {theirs.territory_siren: market.policy(_territory(theirs))}
+    found = []
+    for listing in mine:
+        need, offer = (listing, theirs) if theirs.kind is ListingKind.OFFER else (theirs, listing)
+        rule = obstacle(listing) or ("met" if listing.id in closed else "")
+        judged = (None, (rule,)) if rule else _judge(pool, policies[need.territory_siren], need, offer)
+        found.append(Choice(listing, *judged))
+    return sorted(found, key=lambda choice: -choice.reasons.score if choice.reasons else 0.0)
+
+
+def obstacle(listing: Listing) -> str:
+    """Return what keeps the listing (loaded with its structure) from any new match, or "".
+
+    "suspended", "offline", "matched" (a need) or "capacity" (an offer): names that web.display.RULES says.
+    """
+    if listing.organisation.suspended_at is not None:
+        return "suspended"
+    over = listing.expires_at is not None and listing.expires_at <= clock.now()
+    if listing.state is not ListingState.PUBLISHED or over:
+        return "offline"
+    if places_left(listing) <= 0:
+        return "matched" if listing.kind is ListingKind.NEED else "capacity"
+    return ""
+
+
 def reasons(need: Listing, offer: Listing) -> Reasons:
     """Return why this pair fits. Raises PairExcluded with the rules that exclude it."""
     pool = market.load(needs=Listing.id == need.id, offers=Listing.id == offer.id)
-    using = market.policy(_territory(need))
-    broken = market.broken_rules(pool, using, 0, 0)
-    if broken:
-        raise PairExcluded(broken)
-    return market.reasons(pool, using, 0, 0)
+    return _reasons(pool, market.policy(_territory(need)), need, offer)
 
 
 def explain(need_id: int, offer_id: int) -> Reasons:
@@ -61,7 +118,47 @@ def explain(need_id: int, offer_id: int) -> Reasons:
     return reasons(need, offer)
 
 
-def _pool(listing: Listing) -> market.Market:
+def in_box(lat: float, lon: float, radius_km: float) -> ColumnElement[bool]:
+    """Return the condition of a box that holds every listing at this distance at most, and some beyond."""
+    height = min(radius_km, RADIUS_MAX_KM) / KM_PER_DEGREE
+    width = height / max(math.cos(math.radians(abs(lat) + height)), 0.01)
+    return Listing.lat.between(lat - height, lat + height) & Listing.lon.between(lon - width, lon + width)
+
+
+def _own_counterparts(theirs: Listing, by: User) -> list[Listing]:
+    query = (
+        select(Listing)
+        .where(
+            Listing.organisation_id.in_(rights.organisation_ids(by)),
+            Listing.organisation_id != theirs.organisation_id,
+            Listing.kind == theirs.kind.opposite,
+            Listing.state.in_(EDITABLE),
+        )
+        .order_by(Listing.id.desc())
+        .limit(CHOICES_MAX)
+        .options(*SHOWN)
+    )
+    return list(db.session.scalars(query))
+
+
+def _judge(
+    pool: Market, using: Policy, need: Listing, offer: Listing
+) -> tuple[Reasons | None, tuple[str, ...]]:
+    try:
+        return _reasons(pool, using, need, offer), ()
+    except PairExcluded as error:
+        return None, error.rules
+
+
+def _reasons(pool: Market, using: Policy, need: Listing, offer: Listing) -> Reasons:
+    rows = int(pool.need_rows(need.id)), int(pool.offer_rows(offer.id))
+    broken = market.broken_rules(pool, using, *rows)
+    if broken:
+        raise PairExcluded(broken)
+    return market.reasons(pool, using, *rows)
+
+
+def _pool(listing: Listing) -> Market:
     mine = (Listing.id == listing.id) & market.is_open()
     theirs = market.is_open() & _may_fit(listing)
     if listing.kind is ListingKind.NEED:
@@ -82,18 +179,16 @@ def _near_skills(skill_ids: list[int]) -> list[int]:
     """Return the skills of the same domains, and the related ones: the others score nothing."""
     domains = select(Skill.domain_slug).where(Skill.id.in_(skill_ids))
     related = select(SkillRelation.related_id).where(SkillRelation.skill_id.in_(skill_ids))
-    return list(db.session.scalars(select(Skill.id).where(or_(Skill.domain_slug.in_(domains), Skill.id.in_(related)))))
+    return list(
+        db.session.scalars(select(Skill.id).where(or_(Skill.domain_slug.in_(domains), Skill.id.in_(related))))
+    )
 
 
 def _in_reach(listing: Listing) -> ColumnElement[bool]:
     remote = Listing.places.op("&")(int(Place.REMOTE)) != 0
     if listing.lat is None or listing.lon is None:
         return remote
-    height = min(listing.radius_km, RADIUS_MAX_KM) / KM_PER_DEGREE
-    width = height / max(math.cos(math.radians(abs(listing.lat) + height)), 0.01)
-    near = Listing.lat.between(listing.lat - height, listing.lat + height) & Listing.lon.between(
-        listing.lon - width, listing.lon + width
-    )
+    near = in_box(listing.lat, listing.lon, listing.radius_km)
     return or_(near, remote) if listing.places & Place.REMOTE else near
 
 

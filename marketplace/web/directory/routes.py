@@ -1,39 +1,52 @@
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from marketplace.services import places
+from marketplace.models import ListingKind
+from marketplace.services import directory, places
+from marketplace.services import skills as skills_service
+from marketplace.web.directory import filters
 
 bp = Blueprint("directory", __name__)
+
+SUGGESTIONS_MAX_AGE = 3600  # seconds
 
 
 @bp.get("/besoins")
 def needs() -> ResponseReturnValue:
-    return render_template("public/home.html")
+    return _list(ListingKind.NEED)
 
 
 @bp.get("/savoir-faire")
 def offers() -> ResponseReturnValue:
-    return render_template("public/home.html")
+    return _list(ListingKind.OFFER)
 
 
 @bp.get("/competences")
 def skills() -> ResponseReturnValue:
-    return render_template("public/home.html")
+    return render_template(
+        "directory/skills.html", domains=skills_service.all_by_domain(), counts=directory.counts()
+    )
 
 
 @bp.get("/competences/<slug>")
 def skill(slug: str) -> ResponseReturnValue:
-    return render_template("public/home.html")
+    return render_template("directory/skill.html", sheet=directory.skill(slug))
 
 
 @bp.get("/territoires")
 def territories() -> ResponseReturnValue:
-    return render_template("public/home.html")
+    text = request.args.get("nom", "").strip()
+    return render_template(
+        "directory/territories.html",
+        text=text,
+        found=directory.find_territories(text),
+        open_now=directory.open_territories(),
+    )
 
 
 @bp.get("/territoires/<siren>")
 def territory(siren: str) -> ResponseReturnValue:
-    return render_template("public/home.html")
+    return render_template("directory/territory.html", sheet=directory.territory(siren))
 
 
 @bp.get("/communes.json")
@@ -42,5 +55,24 @@ def suggest_communes() -> Response:
     found = places.suggest(request.args.get("q", ""))
     response = jsonify([{"insee": commune.insee, "label": places.said(commune)} for commune in found])
     response.cache_control.public = True
-    response.cache_control.max_age = 3600
+    response.cache_control.max_age = SUGGESTIONS_MAX_AGE
     return response
+
+
+def _list(kind: ListingKind) -> ResponseReturnValue:
+    asked = filters.read(request.args)
+    number = request.args.get("page", default=1, type=int)
+    results = directory.search(kind, asked.filters, page=number)
+    return render_template(
+        "directory/listings.html",
+        kind=kind,
+        asked=asked,
+        results=results,
+        publish_url=_publish_url(kind.opposite, asked),
+    )
+
+
+def _publish_url(kind: ListingKind, asked: filters.Asked) -> str:
+    """Return the form of a listing that answers this list, filled in with what was looked for."""
+    known = {name: asked.state[name] for name in ("competence", "commune") if name in asked.state}
+    return url_for("listings.publish_need" if kind is ListingKind.NEED else "listings.publish_offer", **known)
