@@ -29,6 +29,7 @@ from marketplace.models.organisations import (
     SizeClass,
 )
 from marketplace.models.outbox import MailState, OutboxMail
+from marketplace.models.policies import PolicyVersion
 from marketplace.models.sectors import Sector
 from marketplace.models.skills import Skill, SkillDomain, SkillRelation, SkillWord, WordKind
 from marketplace.models.territories import (
@@ -71,6 +72,7 @@ __all__ = [
     "OrganisationKind",
     "OutboxMail",
     "Place",
+    "PolicyVersion",
     "Postcode",
     "Region",
     "Sector",
