@@ -104,8 +104,9 @@ class MatchView:
 
     @property
     def may_take_up_again(self) -> bool:
-        """The other side wanted it and this one let the time pass."""
-        return self.match.state is MatchState.EXPIRED and self.they_accepted and not self.i_accepted
+        """The other side wanted it, this one let the time pass, and both listings are still online."""
+        left = self.match.state is MatchState.EXPIRED and self.they_accepted and not self.i_accepted
+        return left and all(listing.state is ListingState.PUBLISHED for listing in (self.mine, self.theirs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The best counterparts of one listing, there and then, by the matcher's rules and score."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import or_, select
@@ -41,12 +42,19 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One's own listing beside somebody else's: why they fit, or which rules keep them apart."""
+class Excluded:
+    """A listing that may not be proposed, and the rules that say so."""
 
     listing: Listing
-    reasons: Reasons | None
     rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """One's own listings beside somebody else's: those that fit, best first, and those that do not."""
+
+    fitting: Sequence[Ranked]
+    excluded: Sequence[Excluded]
 
 
 def best_for(listing: Listing, *, limit: int = 10) -> list[Ranked]:
@@ -64,8 +72,8 @@ def best_for(listing: Listing, *, limit: int = 10) -> list[Ranked]:
     ]
 
 
-def choices(theirs: Listing, *, by: User) -> list[Choice]:
-    """Return the person's own listings that may be proposed to `theirs`, best first, then those that may not.
+def choices(theirs: Listing, *, by: User) -> Choices:
+    """Return the person's own listings that may be proposed to `theirs`, and those that may not.
 
     Drafts and listings that wait are among the latter: their author must not wonder where they went.
     """
@@ -73,18 +81,24 @@ def choices(theirs: Listing, *, by: User) -> list[Choice]:
     ids = [listing.id for listing in mine]
     closed = matches.closed_with(theirs, ids)
     if theirs.kind is ListingKind.OFFER:
+        pairs = [(listing, theirs) for listing in mine]
         pool = market.load(needs=Listing.id.in_(ids), offers=Listing.id == theirs.id)
-        policies = {need.territory_siren: market.policy(need.territory) for need in mine}
     else:
+        pairs = [(theirs, listing) for listing in mine]
         pool = market.load(needs=Listing.id == theirs.id, offers=Listing.id.in_(ids))
-        policies = {theirs.territory_siren: market.policy(_territory(theirs))}
-    found = []
-    for listing in mine:
-        need, offer = (listing, theirs) if theirs.kind is ListingKind.OFFER else (theirs, listing)
-        rule = obstacle(listing) or ("met" if listing.id in closed else "")
-        judged = (None, (rule,)) if rule else _judge(pool, policies[need.territory_siren], need, offer)
-        found.append(Choice(listing, *judged))
-    return sorted(found, key=lambda choice: -choice.reasons.score if choice.reasons else 0.0)
+    policies = {need.territory_siren: market.policy(_territory(need)) for need, _ in pairs}
+    fitting, excluded = [], []
+    for listing, (need, offer) in zip(mine, pairs, strict=True):
+        if rule := obstacle(listing) or ("met" if listing.id in closed else ""):
+            excluded.append(Excluded(listing, (rule,)))
+            continue
+        try:
+            why = _reasons(pool, policies[need.territory_siren], need, offer)
+        except PairExcluded as error:
+            excluded.append(Excluded(listing, error.rules))
+        else:
+            fitting.append(Ranked(listing, why))
+    return Choices(sorted(fitting, key=lambda found: -found.reasons.score), excluded)
 
 
 def obstacle(listing: Listing) -> str:
@@ -139,15 +153,6 @@ def _own_counterparts(theirs: Listing, by: User) -> list[Listing]:
         .options(*SHOWN)
     )
     return list(db.session.scalars(query))
-
-
-def _judge(
-    pool: Market, using: Policy, need: Listing, offer: Listing
-) -> tuple[Reasons | None, tuple[str, ...]]:
-    try:
-        return _reasons(pool, using, need, offer), ()
-    except PairExcluded as error:
-        return None, error.rules
 
 
 def _reasons(pool: Market, using: Policy, need: Listing, offer: Listing) -> Reasons:
