@@ -6,14 +6,13 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from marketplace import clock
 from marketplace.extensions import Model
-from marketplace.models.types import UtcDateTime
+from marketplace.models.types import UtcDateTime, now
 
 
 class AuditEntry(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     # None: the site itself (worker, command line).
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"), index=True)
     action: Mapped[str] = mapped_column(String(60))

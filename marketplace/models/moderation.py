@@ -7,10 +7,9 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from marketplace import clock
 from marketplace.extensions import Model
 from marketplace.models.listings import Listing
-from marketplace.models.types import UtcDateTime, closed_list
+from marketplace.models.types import UtcDateTime, closed_list, now
 from marketplace.models.users import User
 
 
@@ -48,7 +47,7 @@ class ModerationDecision(Model):
     automated_flags: Mapped[list[str]] = mapped_column(JSON, default=list)
     # The text as it stood when decided.
     snapshot: Mapped[dict[str, Any]] = mapped_column(JSON)
-    decided_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    decided_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
     listing: Mapped[Listing] = relationship(lazy="raise_on_sql")
     moderator: Mapped[User | None] = relationship(lazy="raise_on_sql")

@@ -5,9 +5,8 @@ from datetime import datetime
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from marketplace import clock
 from marketplace.extensions import Model
-from marketplace.models.types import UtcDateTime
+from marketplace.models.types import UtcDateTime, now
 
 
 class SeedFile(Model):
@@ -15,7 +14,7 @@ class SeedFile(Model):
 
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64))
-    loaded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    loaded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
 class AttemptCounter(Model):

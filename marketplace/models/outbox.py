@@ -6,9 +6,8 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from marketplace import clock
 from marketplace.extensions import Model
-from marketplace.models.types import UtcDateTime, closed_list
+from marketplace.models.types import UtcDateTime, closed_list, now
 
 
 class MailState(StrEnum):
@@ -25,8 +24,8 @@ class OutboxMail(Model):
     subject: Mapped[str] = mapped_column(String(250))
     text: Mapped[str] = mapped_column(Text)
     html: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
-    send_after: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    send_after: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str] = mapped_column(Text, default="")

@@ -42,6 +42,11 @@ def closed_list(enum: type[StrEnum], name: str, length: int = 24) -> Enum:
     )
 
 
+def now() -> datetime:
+    """The default of columns: asks the clock at each row, so that tests can move it."""
+    return clock.now()
+
+
 class TimestampMixin:
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now, onupdate=clock.now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)

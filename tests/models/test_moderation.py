@@ -1,0 +1,87 @@
+"""Decisions, the audit log and the outbox: the rows that the database refuses."""
+
+import pytest
+from sqlalchemy import select, text
+
+from marketplace import clock
+from marketplace.extensions import db
+from marketplace.models import (
+    AuditEntry,
+    DecisionAction,
+    DecisionGround,
+    MailState,
+    ModerationDecision,
+    OutboxMail,
+    Territory,
+)
+from tests.support.builders import RENNES_METROPOLE
+from tests.support.refusals import refused
+
+
+def decide(market, action: DecisionAction, **fields) -> ModerationDecision:
+    decision = ModerationDecision(listing_id=market.need().id, action=action, snapshot={}, **fields)
+    db.session.add(decision)
+    db.session.commit()
+    return decision
+
+
+@pytest.mark.parametrize("action", ["request_changes", "reject", "remove"])
+@pytest.mark.parametrize("reasons", [{"facts": "Le texte…"}, {"ground": DecisionGround.UNCLEAR}])
+def test_a_decision_against_a_listing_names_its_rule_and_its_facts(market, action, reasons):
+    with refused("adverse_has_reasons"):
+        decide(market, DecisionAction(action), **reasons)
+
+
+def test_an_approval_needs_no_reason(market):
+    assert decide(market, DecisionAction.APPROVE).ground is None
+
+
+def test_a_decision_outlives_its_moderator(market):
+    moderator = market.moderator()
+    decision = decide(market, DecisionAction.APPROVE, moderator_id=moderator.id)
+    db.session.execute(text('DELETE FROM "user" WHERE id = :id'), {"id": moderator.id})
+    db.session.commit()
+    db.session.refresh(decision)
+    assert decision.moderator_id is None
+
+
+def test_an_audit_line_outlives_its_actor(market):
+    user = market.user()
+    line = AuditEntry(actor_id=user.id, action="a.b", subject_type="user", subject_id="1")
+    db.session.add(line)
+    db.session.commit()
+    db.session.execute(text('DELETE FROM "user" WHERE id = :id'), {"id": user.id})
+    db.session.commit()
+    db.session.refresh(line)
+    assert (line.actor_id, line.action) == (None, "a.b")
+
+
+def test_an_audit_line_without_a_before_holds_nothing_there(market):
+    db.session.add(AuditEntry(action="a.b", subject_type="user", subject_id="1", before=None, after={"é": 1}))
+    db.session.commit()
+    assert db.session.scalars(select(AuditEntry).where(AuditEntry.before.is_(None))).one().after == {"é": 1}
+
+
+def mail(**fields) -> OutboxMail:
+    row = OutboxMail(recipient="a@b.example", template="t", subject="s", text="t", html="h", **fields)
+    db.session.add(row)
+    db.session.commit()
+    return row
+
+
+def test_what_is_sent_has_the_date_it_was(app):
+    with refused("sent_has_date"):
+        mail(state=MailState.SENT)
+
+
+def test_what_waits_was_not_sent(app):
+    with refused("sent_has_date"):
+        mail(state=MailState.WAITING, sent_at=clock.now())
+
+
+@pytest.mark.parametrize("radius", [-1, 201])
+def test_the_default_radius_of_a_territory_is_bounded(app, radius):
+    territory = db.session.get_one(Territory, RENNES_METROPOLE)
+    territory.default_radius_km = radius
+    with refused("default_radius_bounds"):
+        db.session.commit()
