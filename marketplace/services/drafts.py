@@ -4,7 +4,7 @@ A draft belongs to a person, or to whoever holds its token until a person takes 
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import and_, delete, false, or_, select
@@ -14,7 +14,8 @@ from sqlalchemy.sql import ColumnElement
 from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import ListingDraft, ListingKind, User
-from marketplace.services import throttle, tokens
+from marketplace.services import throttle
+from marketplace.services.tokens import HOUR
 from marketplace.services.work import unit_of_work
 
 KEPT = timedelta(days=30)
@@ -23,9 +24,9 @@ TEXT_MAX = 20_000
 VALUES_MAX = 20
 
 
-def find(kind: ListingKind, *, token: str, by: User | None) -> ListingDraft | None:
-    """Return the latest draft of this kind that the person or the holder of the token may read."""
-    return _latest(kind, token, by)
+def find(kind: ListingKind, *, tokens: Collection[str], by: User | None) -> ListingDraft | None:
+    """Return the latest draft of this kind that the person or the holder of the tokens may read."""
+    return _latest(kind, tokens, by)
 
 
 def keep(
@@ -33,9 +34,10 @@ def keep(
 ) -> str:
     """Keep the values of each field in place of what was kept before. Returns the token that finds them.
 
-    `address`: the network address that asks, for the limit. Raises TooManyAttempts.
+    `token`: the one that this visitor was given before, or ""; never one that came in a link, whose sender
+    could read what is kept. `address`: the network address that asks, for the limit. Raises TooManyAttempts.
     """
-    throttle.count_attempt(f"draft:{address}", limit=300, seconds=tokens.HOUR)
+    throttle.count_attempt(f"draft:{address}", limit=300, seconds=HOUR)
     data = {name: [value[:TEXT_MAX] for value in values[:VALUES_MAX]] for name, values in typed.items()}
     try:
         return _keep(kind, data, token=token, by=by)
@@ -43,10 +45,10 @@ def keep(
         return _keep(kind, data, token=token, by=by)
 
 
-def forget(kind: ListingKind, *, token: str, by: User) -> None:
-    """Delete what was kept, once it is sent."""
+def forget(kind: ListingKind, *, tokens: Collection[str], by: User | None) -> None:
+    """Delete what was kept: it is sent, or no longer wanted."""
     with unit_of_work() as work:
-        work.session.execute(delete(ListingDraft).where(_readable(kind, token, by)))
+        work.session.execute(delete(ListingDraft).where(_readable(kind, tokens, by)))
 
 
 def forget_old() -> int:
@@ -58,10 +60,10 @@ def forget_old() -> int:
 
 def _keep(kind: ListingKind, data: dict[str, list[str]], *, token: str, by: User | None) -> str:
     with unit_of_work() as work:
-        draft = _latest(kind, token, by, lock=True)
+        draft = _latest(kind, [token], by, lock=True)
         if draft is None:
             draft = ListingDraft(kind=kind, token=secrets.token_urlsafe(32))
-        others = delete(ListingDraft).where(_readable(kind, token, by), ListingDraft.id != draft.id)
+        others = delete(ListingDraft).where(_readable(kind, [token], by), ListingDraft.id != draft.id)
         work.session.execute(others)  # a person has one draft of a kind
         draft.user_id = by.id if by else None
         draft.data, draft.updated_at = data, clock.now()
@@ -69,13 +71,15 @@ def _keep(kind: ListingKind, data: dict[str, list[str]], *, token: str, by: User
         return str(draft.token)
 
 
-def _latest(kind: ListingKind, token: str, by: User | None, *, lock: bool = False) -> ListingDraft | None:
-    query = select(ListingDraft).where(_readable(kind, token, by)).limit(1)
+def _latest(
+    kind: ListingKind, tokens: Collection[str], by: User | None, *, lock: bool = False
+) -> ListingDraft | None:
+    query = select(ListingDraft).where(_readable(kind, tokens, by)).limit(1)
     query = query.order_by(ListingDraft.updated_at.desc(), ListingDraft.id.desc())
     return db.session.scalar(query.with_for_update() if lock else query)
 
 
-def _readable(kind: ListingKind, token: str, by: User | None) -> ColumnElement[bool]:
+def _readable(kind: ListingKind, tokens: Collection[str], by: User | None) -> ColumnElement[bool]:
     own: ColumnElement[bool] = ListingDraft.user_id == by.id if by else false()
-    held = and_(ListingDraft.token == token, or_(ListingDraft.user_id.is_(None), own))
+    held = and_(ListingDraft.token.in_(tokens), or_(ListingDraft.user_id.is_(None), own))
     return and_(ListingDraft.kind == kind, or_(own, held))

@@ -34,6 +34,8 @@ PERMANENT_LIFETIME = timedelta(days=365)
 REMINDER_DAYS = (7, 1)
 # Where no territory says otherwise.
 DEFAULT_RADIUS_KM = 20
+# What its author has still to send.
+NOT_SENT = (ListingState.DRAFT, ListingState.CHANGES_REQUESTED)
 # What an expiry date counts for: what shows, or would if its author had not paused it.
 RUNNING = (ListingState.PUBLISHED, ListingState.PAUSED)
 RENEWABLE = (*RUNNING, ListingState.EXPIRED)
@@ -123,6 +125,25 @@ def publish(
     return listing
 
 
+def foresee(
+    kind: ListingKind, sheet: ListingSheet, *, organisation_id: int, listing: Listing | None = None
+) -> list[str]:
+    """Return the pre-checks that would make the text wait, to tell its author before anything is written.
+
+    `listing`: the one that the sheet would change; a text that was read and stays is not checked again.
+    """
+    if listing is not None and listing.state not in NOT_SENT and _says_the_same(listing, sheet):
+        return []
+    return prechecks.check(
+        kind=kind,
+        skill_id=sheet.skill_id,
+        title=sheet.title,
+        description=sheet.description,
+        organisation_id=organisation_id,
+        listing_id=listing.id if listing else None,
+    )
+
+
 def change(listing_id: int, sheet: ListingSheet, *, by: User, submit: bool = True) -> Listing:
     """Rewrite a listing. A changed text is checked, and read again where the territory reads first.
 
@@ -134,6 +155,7 @@ def change(listing_id: int, sheet: ListingSheet, *, by: User, submit: bool = Tru
         if listing.state not in EDITABLE:
             raise InvalidTransition(f"listing {listing.id}", listing.state, "edited")
         _require_room(listing, sheet)
+        same_text = _says_the_same(listing, sheet)
         before = _snapshot(listing)
         _fill(listing, sheet)
         after = _snapshot(listing)
@@ -142,10 +164,10 @@ def change(listing_id: int, sheet: ListingSheet, *, by: User, submit: bool = Tru
         work.audit(
             "listing.changed", listing, by=by, territory=listing.territory_siren, before=before, after=after
         )
-        if listing.state in (ListingState.DRAFT, ListingState.CHANGES_REQUESTED):
+        if listing.state in NOT_SENT:
             if submit:
                 _submit(work, listing, by=by)
-        elif _text_of(before) != _text_of(after):
+        elif not same_text:
             _check_again(work, listing)
     return listing
 
@@ -300,11 +322,13 @@ def contacts(listing: Listing) -> list[User]:
 
 def needs_reading(listing: Listing) -> bool:
     """Say whether a moderator reads the listing before it shows."""
-    territory = db.session.get(Territory, listing.territory_siren) if listing.territory_siren else None
-    reads_first = (
-        territory is None or not territory.is_open or territory.moderation_mode is ModerationMode.BEFORE
-    )
-    return bool(listing.flags) or reads_first
+    return bool(listing.flags) or is_read_first(listing.territory_siren)
+
+
+def is_read_first(territory_siren: str | None) -> bool:
+    """Say whether every text of the territory is read before it shows."""
+    territory = db.session.get(Territory, territory_siren) if territory_siren else None
+    return territory is None or not territory.is_open or territory.moderation_mode is ModerationMode.BEFORE
 
 
 def go_live(listing: Listing) -> None:
@@ -462,8 +486,9 @@ def _snapshot(listing: Listing) -> dict[str, Any]:
     return {name: getattr(listing, name) for name in (*_OF_SHEET, "state")}
 
 
-def _text_of(snapshot: dict[str, Any]) -> tuple[Any, ...]:
-    return snapshot["title"], snapshot["description"], snapshot["skill_id"]
+def _says_the_same(listing: Listing, sheet: ListingSheet) -> bool:
+    told = (listing.title, listing.description, listing.skill_id)
+    return told == (sheet.title, sheet.description, sheet.skill_id)
 
 
 def _give_life(listing: Listing) -> None:

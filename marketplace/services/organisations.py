@@ -233,6 +233,15 @@ def memberships(user: User) -> list[Membership]:
     return list(db.session.scalars(query))
 
 
+def published_for(user: User) -> list[Organisation]:
+    """Return the structures that the person can publish for, with commune and sector loaded."""
+    return [
+        membership.organisation
+        for membership in memberships(user)
+        if membership.state is MembershipState.ACTIVE and membership.organisation.suspended_at is None
+    ]
+
+
 def speakers(organisation_id: int) -> list[User]:
     """Return the people who speak for the structure: those who get its mail."""
     query = (

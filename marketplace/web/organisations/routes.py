@@ -24,7 +24,9 @@ def join() -> ResponseReturnValue:
     if form.validate_on_submit():
         existing = organisations.by_siret(form.siret.siret)
         if existing is None:
-            return redirect(url_for(".create", siret=form.siret.siret, suite=returning.wanted() or None))
+            return redirect(
+                url_for(".create", siret=form.siret.siret, **_told(), suite=returning.wanted() or None)
+            )
     return form_page(
         "organisations/join.html",
         form,
@@ -104,9 +106,22 @@ def _known() -> dict[str, object]:
         "sector": request.args.get("activite", ""),
         "commune": request.args.get("commune", ""),
         "kind": OrganisationKind.FIRM,
-        "size": SizeClass.MICRO,
+        "size": _size(request.args.get("effectif", "")),
     }
     return told | _in_register(siret)
+
+
+def _told() -> dict[str, str]:
+    """Return what the address says of the structure besides its SIRET."""
+    return {
+        name: request.args[name]
+        for name in ("nom", "activite", "commune", "effectif")
+        if name in request.args
+    }
+
+
+def _size(text: str) -> SizeClass:
+    return SizeClass(text) if text in set(SizeClass) else SizeClass.MICRO
 
 
 def _in_register(siret: str) -> dict[str, object]:
