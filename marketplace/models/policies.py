@@ -15,7 +15,7 @@ NOTE_MAX = 300
 
 
 class PolicyVersion(Model):
-    """Settings as they were applied: overrides of matching.Policy. Rows are only ever added; the highest rules."""
+    """Settings as applied: overrides of matching.Policy. Rows are only added; the highest number rules."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     territory_siren: Mapped[str] = mapped_column(ForeignKey("territory.siren"))
