@@ -4,8 +4,10 @@ A setting NAME is read from the environment variable of the same name. The defau
 machine: SQLite, reference data from the repository, mail written to files.
 """
 
+import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,11 +29,14 @@ DEFAULTS: dict[str, str | int | bool] = {
     "SMTP_USER": "",
     "SMTP_PASSWORD": "",
     "SMTP_STARTTLS": False,
-    # Domain (and path) of the national address API, e.g. "data.geopf.fr/geocodage"; empty: the commune's point.
+    # For each answer of the mail server; too short, and a slow server gets the same message twice.
+    "SMTP_TIMEOUT_SECONDS": 30,
+    # Host and path of the national address API, e.g. "data.geopf.fr/geocodage"; empty: the commune's point.
     "BAN_DOMAIN": "",
     "BAN_SCHEME": "https",
-    # Base address of the company register API, e.g. "https://recherche-entreprises.api.gouv.fr"; empty: typed.
+    # Address of the company register API, e.g. "https://recherche-entreprises.api.gouv.fr"; empty: typed.
     "REGISTER_URL": "",
+    # How long a page may wait for either of the two.
     "ADAPTER_TIMEOUT_SECONDS": 3,
     # Memory of one password hash (Argon2id, t=1, p=1: OWASP's 46 MiB profile).
     "ARGON2_MEMORY_KIB": 47104,
@@ -43,16 +48,28 @@ DEFAULTS: dict[str, str | int | bool] = {
     "DEMONSTRATION": False,
 }
 
+CHOICES = {"MAIL_BACKEND": ("file", "smtp"), "BAN_SCHEME": ("https", "http")}
+BOUNDS = {
+    "SMTP_PORT": (1, 65_535),
+    "SMTP_TIMEOUT_SECONDS": (1, 60),
+    "ADAPTER_TIMEOUT_SECONDS": (1, 30),
+    "ARGON2_MEMORY_KIB": (8, 4_194_304),
+    "TRUSTED_PROXIES": (0, 10),
+    "NIGHTLY_ROUND_HOUR": (0, 23),
+}
+
 
 def load(overrides: Mapping[str, object] | None, instance: Path) -> dict[str, object]:
     """Return Flask's configuration: defaults, then the environment, then `overrides`.
 
-    Raises ValueError naming the variable when a number or a truth value cannot be read.
+    Raises ValueError naming the setting that cannot be read or makes no sense: better at the start than when
+    a mail must go.
     """
     config: dict[str, object] = {
         name: _read(name, default) if name in os.environ else default for name, default in DEFAULTS.items()
     }
     config.update(overrides or {})
+    _check(config)
     if not config["DATABASE_URL"]:
         config["DATABASE_URL"] = f"sqlite:///{instance / 'marketplace.sqlite3'}"
     if not config["MAIL_FOLDER"]:
@@ -62,6 +79,8 @@ def load(overrides: Mapping[str, object] | None, instance: Path) -> dict[str, ob
     https = str(config["PUBLIC_URL"]).startswith("https://")
     flask: dict[str, object] = {
         "SQLALCHEMY_DATABASE_URI": _driver(str(config["DATABASE_URL"])),
+        # A connection that the server closed meanwhile is replaced before it is used.
+        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True},
         "SESSION_COOKIE_NAME": "__Host-session" if https else "session",
         "SESSION_COOKIE_SECURE": https,
         "SESSION_COOKIE_HTTPONLY": True,
@@ -96,6 +115,15 @@ def _read(name: str, default: str | int | bool) -> str | int | bool:
     return raw
 
 
+def _check(config: Mapping[str, object]) -> None:
+    for name, known in CHOICES.items():
+        if config[name] not in known:
+            raise ValueError(f"{name} must be {' or '.join(known)}, not {config[name]!r}")
+    for name, (low, high) in BOUNDS.items():
+        if not low <= int(str(config[name])) <= high:
+            raise ValueError(f"{name} must be between {low} and {high}, not {config[name]}")
+
+
 def _driver(url: str) -> str:
     """Name psycopg 3 where a bare postgresql:// address would pick another driver."""
     for prefix in ("postgres://", "postgresql://"):
@@ -105,12 +133,17 @@ def _driver(url: str) -> str:
 
 
 def _kept_secret(instance: Path) -> str:
+    """Return the key of the instance folder, made by the first process that asks.
+
+    It appears whole or not at all: server and worker start together and must not sign with two keys.
+    """
     path = instance / "secret_key"
-    instance.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
+    if not path.exists():
+        instance.mkdir(parents=True, exist_ok=True)
+        descriptor, draft = tempfile.mkstemp(dir=instance)  # only its owner may read it
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        with contextlib.suppress(FileExistsError):  # another process was first
+            os.link(draft, path)
+        os.unlink(draft)
     return path.read_text()
