@@ -75,21 +75,21 @@ class ListingForm(BaseForm):
     """What a need and an offer have in common. `chosen`: the skills once valid, the main one first."""
 
     description = LongTextField("Dites-le avec vos mots", max_length=DESCRIPTION_MAX, min_length=20)
-    proposal = RadioField("Est-ce l’une de ces compétences ?", name="proposition", validate_choice=False)
+    proposal = RadioField("Est-ce l’une de ces compétences ?", name="proposition", validate_choice=False)
     skill = SelectField("Compétence", name="competence", default="")
     title = TextField("Titre (facultatif)", name="titre", max_length=TITLE_MAX, min_length=5, required=False)
     level = RadioField("Niveau", name="niveau", coerce=int, default=2)
-    places = Ticks("Où ?", name="lieu", validators=[DataRequired(PICK_PLACE)], default=["aide", "apprend"])
+    places = Ticks("Où ?", name="lieu", validators=[DataRequired(PICK_PLACE)], default=["aide", "apprend"])
     radius_km = WholeNumber("Distance maximale, en km", name="rayon", minimum=0, maximum=RADIUS_MAX_KM)
-    organisation = RadioField("Pour quelle structure ?", name="structure", coerce=int)
+    organisation = RadioField("Pour quelle structure ?", name="structure", coerce=int)
     extra_1 = SelectField("Autre compétence (facultatif)", name="competence_2", default="")
     extra_2 = SelectField("Encore une autre (facultatif)", name="competence_3", default="")
-    availability = HalfDays("Quand êtes-vous disponible ?", name="horaires", default=[])
+    availability = HalfDays("Quand êtes-vous disponible ?", name="horaires", default=[])
     avoid_competitors = BooleanField(
         "Ne pas me mettre en relation avec un concurrent", name="sans_concurrent", default=False
     )
     competitor_radius_km = WholeNumber(
-        "À moins de combien de km est-ce un concurrent ?",
+        "À moins de combien de km est-ce un concurrent ?",
         name="rayon_concurrent",
         minimum=0,
         maximum=RADIUS_MAX_KM,
@@ -189,7 +189,7 @@ class ListingForm(BaseForm):
 
 class NeedForm(ListingForm):
     urgency = RadioField(
-        "C’est pour quand ?",
+        "C’est pour quand ?",
         name="urgence",
         coerce=int,
         default=1,
@@ -211,7 +211,7 @@ class NeedForm(ListingForm):
 
 class OfferForm(ListingForm):
     capacity = WholeNumber(
-        "Combien de structures aidées en même temps ?",
+        "Combien de structures aidées en même temps ?",
         name="simultanes",
         minimum=1,
         maximum=CAPACITY_MAX,

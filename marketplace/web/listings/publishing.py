@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from marketplace.models import Listing, ListingKind, ListingState, Organisation, User
 from marketplace.services import drafts, listings, organisations
 from marketplace.services.errors import FieldError
+from marketplace.web import returning
 from marketplace.web.display import slug_of
 from marketplace.web.forms import form_page
 from marketplace.web.listings.forms import FORMS, ListingForm, answers_of, told_by
@@ -102,13 +103,16 @@ def _send(form: ListingForm, person: User) -> ResponseReturnValue:
     drafts.forget(form.kind, tokens=_tokens(form.kind), by=person)
     session.pop(_token_key(form.kind), None)
     flash(SENT[listing.state], "success")
-    return redirect(url_for("listings.show", listing_id=listing.id, slug=slug_of(listing)))
+    onward = returning.wanted() if listing.state is ListingState.PUBLISHED else ""
+    return redirect(onward or url_for("listings.show", listing_id=listing.id, slug=slug_of(listing)))
 
 
 def _account_first(form: ListingForm, person: User | None) -> ResponseReturnValue:
     """Keep the text and send its author to sign up, or to say for which structure; they come back to it."""
     of_structure = {name: request.args[name] for name in OF_STRUCTURE if name in request.args}
-    back = f"{url_for(ENDPOINTS[form.kind])}?{urlencode({KEPT: _keep(form, person)} | of_structure)}"
+    onward = {"suite": returning.wanted()} if returning.wanted() else {}
+    to_kept = {KEPT: _keep(form, person), **of_structure, **onward}
+    back = f"{url_for(ENDPOINTS[form.kind])}?{urlencode(to_kept)}"
     if person is None:
         flash(
             "Votre texte est gardé. Créez un compte, ou connectez-vous : vous le retrouverez ensuite.", "info"

@@ -1,3 +1,5 @@
+from urllib.parse import urlencode
+
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
@@ -24,9 +26,8 @@ def join() -> ResponseReturnValue:
     if form.validate_on_submit():
         existing = organisations.by_siret(form.siret.siret)
         if existing is None:
-            return redirect(
-                url_for(".create", siret=form.siret.siret, **_told(), suite=returning.wanted() or None)
-            )
+            onward = {"siret": form.siret.siret, **_told(), "suite": returning.wanted()}
+            return redirect(f"{url_for('.create')}?{urlencode(onward)}")
     return form_page(
         "organisations/join.html",
         form,
