@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from marketplace.matching.arrays import Edges, Needs, Offers
-from marketplace.matching.assignment import assign
 from marketplace.matching.baselines import first_come, greedy
 from marketplace.matching.candidates import find_candidates
 from marketplace.matching.circles import best_packing
 from marketplace.matching.cycles import find_cycles, graph_of
+from marketplace.matching.fairness import assign_fairly, priority, shared_value
 from marketplace.matching.policy import Policy
-from marketplace.matching.validation import FloatArray, IntArray
+from marketplace.matching.validation import BoolArray, FloatArray, IntArray
 
 OnStep = Callable[[str, float], None]
 CANDIDATES, PAIRS, CIRCLES, TOGETHER, BASELINES = "candidates", "pairs", "circles", "together", "baselines"
@@ -73,13 +73,14 @@ def plan_round(
 
     Notes
     -----
-    The joint objective is the sum of scores, plus `circle_bonus` for each pair inside a circle. A structure
+    A pair is worth its score, plus the priority that its need gained by waiting; the joint objective is the
+    sum of worth, in shares (see fairness.py), plus `circle_bonus` for each pair inside a circle. A structure
     is in one circle at most. Circles are packed first, on the pairs that score at least
-    `circle_min_weight`; their needs and places are taken out, and assign() pairs the rest. The circles are
-    then dropped, the least valuable first, until the whole costs no more matched needs than the part
-    `circle_max_loss` of what pairs alone would match, is worth at least as much as pairs alone by the joint
-    objective, and as much as greedy by the objective of the round: a binary search, at most 1 +
-    log₂(circles) assignments.
+    `circle_min_weight`, without the places that pairs alone give to needs that gained priority; their needs
+    and places are taken out, and assign_fairly() pairs the rest. The circles are then dropped, the least
+    valuable first, until the whole costs no more matched needs than the part `circle_max_loss` of what pairs
+    alone would match, is worth at least as much as pairs alone by the joint objective, and as much as greedy
+    by the objective of the round: a binary search, at most 1 + log₂(circles) assignments.
 
     The same listings give the same pairs whatever the order of rows: ties are broken by ids.
     """
@@ -104,7 +105,7 @@ def plan_round(
             "first_come": market.rows(first_come(edges, len(needs), offers.capacity)),
         }
     with steps(CIRCLES):
-        circles = market.circles()
+        circles = market.circles(alone)
     with steps(TOGETHER):
         kept, matched = market.most_circles(circles, alone, floor=simple["greedy"])
     figures: dict[str, int | float | dict[str, float]] = {
@@ -128,9 +129,15 @@ class _Market:
     def __init__(self, needs: Needs, offers: Offers, edges: Edges, objective: str, policy: Policy) -> None:
         self.needs, self.offers, self.edges = needs, offers, edges
         self.objective, self.policy = objective, policy
+        self.priority = priority(needs, policy)[edges.need]
+        self.worth = edges.weight + self.priority
 
     def total(self, rows: IntArray) -> float:
         return float(self.edges.weight[rows].sum())
+
+    def value(self, rows: IntArray) -> float:
+        """Return what the round makes largest, but for circles."""
+        return shared_value(self.worth[rows], self.needs.organisation[self.edges.need[rows]])
 
     def rows(self, assignment: IntArray) -> IntArray:
         """Return the rows of the edges that an assignment takes."""
@@ -143,20 +150,26 @@ class _Market:
         capacity = self.offers.capacity - np.bincount(edges.offer[held], minlength=len(self.offers))
         served = np.zeros(len(self.needs), np.bool_)
         served[edges.need[held]] = True
-        left = edges.take(~served[edges.need])
-        found = assign(
-            left.need, left.offer, left.weight, len(self.needs), capacity, objective=self.objective
+        left = ~served[edges.need]
+        found = assign_fairly(
+            edges.need[left],
+            edges.offer[left],
+            self.worth[left],
+            self.needs.organisation,
+            capacity,
+            served=self.needs.organisation[served],
+            objective=self.objective,
         )
         found[edges.need[held]] = edges.offer[held]
         return self.rows(found)
 
-    def circles(self) -> list[tuple[int, ...]]:
+    def circles(self, alone: IntArray) -> list[tuple[int, ...]]:
         """Return a maximum-weight packing of circles, the most valuable first, as rows of edges."""
-        rows = np.flatnonzero(self.edges.weight >= self.policy.circle_min_weight)
+        rows = np.flatnonzero((self.edges.weight >= self.policy.circle_min_weight) & self._spare(alone))
         helper = self.offers.organisation[self.edges.offer[rows]]
         learner = self.needs.organisation[self.edges.need[rows]]
         structures, ends = np.unique(np.concatenate((helper, learner)), return_inverse=True)
-        value = self.edges.weight + self.policy.circle_bonus
+        value = self.worth + self.policy.circle_bonus
         order = np.lexsort((-value[rows], ends[len(rows) :], ends[: len(rows)]))
         rows, source, target = rows[order], ends[: len(rows)][order], ends[len(rows) :][order]
         graph = graph_of(source, target, value[rows], len(structures))
@@ -167,6 +180,14 @@ class _Market:
             turns = np.array(circle) * graph.n + np.roll(circle, -1)
             found.append(tuple(rows[np.searchsorted(keys, turns)].tolist()))
         return sorted(found, key=lambda circle: (-self._mean(circle, value), circle))
+
+    def _spare(self, alone: IntArray) -> BoolArray:
+        """Say which pairs take no place that pairs alone give to another need that gained priority."""
+        patient = alone[self.priority[alone] > 0]
+        held = np.bincount(self.edges.offer[patient], minlength=len(self.offers))
+        spare = (self.offers.capacity > held)[self.edges.offer]
+        spare[patient] = True
+        return np.asarray(spare, np.bool_)
 
     def most_circles(
         self, circles: list[tuple[int, ...]], alone: IntArray, *, floor: IntArray
@@ -191,11 +212,11 @@ class _Market:
         if lost > self.policy.circle_max_loss * len(alone):
             return False
         bonus = self.policy.circle_bonus * sum(len(circle) for circle in circles)
-        if self.total(matched) + bonus < self.total(alone) - _TOLERANCE:
+        if self.value(matched) + bonus < self.value(alone) - _TOLERANCE:
             return False
         if self.objective == "coverage":
             return len(matched) >= len(floor)
-        return self.total(matched) >= self.total(floor) - _TOLERANCE
+        return self.value(matched) >= self.value(floor) - _TOLERANCE
 
     @staticmethod
     def _mean(circle: tuple[int, ...], value: FloatArray) -> float:

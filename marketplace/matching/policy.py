@@ -33,6 +33,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "half_distance_km": (2, 100),
         "remote_value": (0.1, 0.9),
         "waiting_full_days": (7, 365),
+        "patience_weeks": (1, 8),
+        "priority_per_week": (0.05, 0.5),
         "circle_min_weight": (0.1, 1.0),
         "circle_bonus": (0.0, 0.5),
         "circle_max_length": (2, 4),
@@ -66,6 +68,9 @@ class Policy:
         What the criterion of distance is worth for a remote exchange.
     waiting_full_days
         Wait after which the criterion of waiting is full.
+    patience_weeks, priority_per_week
+        Wait after which a need gains priority over others in a round, and what each further week adds to the
+        worth of its pairs there; never 0, so that no need starves: see fairness.priority().
     circle_min_weight, circle_bonus, circle_max_length
         Least score of a pair inside a circle; what being in a circle adds to its score when circles are
         weighed against pairs; number of structures in a circle at most.
@@ -86,6 +91,8 @@ class Policy:
     half_distance_km: float = 15.0
     remote_value: float = 0.5
     waiting_full_days: float = 90.0
+    patience_weeks: float = 3.0
+    priority_per_week: float = 0.1
     circle_min_weight: float = 0.5
     circle_bonus: float = 0.1
     circle_max_length: int = 3

@@ -1,0 +1,109 @@
+"""Who comes first when offers are scarce: those who have waited, and those who have no match yet."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from marketplace.matching.arrays import Needs
+from marketplace.matching.assignment import assign
+from marketplace.matching.policy import Policy
+from marketplace.matching.validation import FloatArray, IntArray
+
+DAYS_PER_WEEK = 7
+# By how much a structure's second match must be worth more than another's first to take its place. Scores
+# differ by less, so among needs that waited alike it never does.
+SECOND_MATCH_COST = 1.0
+
+
+def priority(needs: Needs, policy: Policy) -> FloatArray:
+    """Return what waiting adds to the worth of each pair of a need in a round; (n,) float, 0 or more.
+
+    Notes
+    -----
+    `priority_per_week` for each week beyond `patience_weeks`, without limit: so that no need starves. Let
+    need i be left alone in a round of pairs where it has a candidate. Each place of its candidates is
+    then held by some need j, or the round would not be optimal; and giving the place to i instead would
+    not gain: score_j + priority_j ≥ score_i + priority_i. Scores lie in (0, 1], so priority_j >
+    priority_i − 1: once the priority of i exceeds 1, j was published less than 1 / priority_per_week
+    weeks after i. These needs are a finite set that no newcomer joins, and each holds a place until it is
+    served or that pair is declined, which happens once a pair. So i is served after finitely many rounds,
+    while it has a candidate. SECOND_MATCH_COST adds 1 to the bound for the further needs of a structure
+    that was served in the same round. docs/fairness.md has the whole argument, with circles, and what is
+    measured.
+    """
+    weeks = needs.waiting_days / DAYS_PER_WEEK
+    return np.asarray(policy.priority_per_week * np.maximum(weeks - policy.patience_weeks, 0.0), np.float64)
+
+
+def assign_fairly(
+    need: IntArray,
+    offer: IntArray,
+    worth: FloatArray,
+    structure: IntArray,
+    capacity: IntArray,
+    *,
+    served: ArrayLike = (),
+    objective: str = "weight",
+) -> IntArray:
+    """Return the offer of each need, −1 where none: the most worth, in shares.
+
+    Parameters
+    ----------
+    need, offer, worth : (n_edges,)
+        As assign() takes them.
+    structure : (n_needs,) int
+        Who asks: the organisation of each need.
+    capacity : (n_offers,) int
+    served : array_like of int
+        Structures that have a match of this round already.
+    objective : {"weight", "coverage"}
+        With "coverage" as many needs as possible are served, whoever asks: no shares.
+
+    Notes
+    -----
+    Two steps. First the largest sum of worth less SECOND_MATCH_COST for each match of a structure beyond
+    its first. That is a b-matching too: a structure with m needs gets m − 1 seats (m when it is served
+    already) worth SECOND_MATCH_COST each, where its needs may rest; a second match costs it a seat. Then
+    the places still free go to the needs left, for the largest sum of worth.
+
+    So where a structure has a second match, another with an edge to the same place has a match too, or
+    its pair is worth less by SECOND_MATCH_COST. Without a structure that has several needs it is assign()
+    itself. Two calls of assign(), on at most n_needs more edges.
+    """
+    if objective == "coverage":
+        return assign(need, offer, worth, len(structure), capacity, objective=objective)
+    resting, seat, seats = _seats(np.unique(need), structure, np.asarray(served, np.int64))
+    found = assign(
+        np.concatenate((need, resting)),
+        np.concatenate((offer, len(capacity) + seat)),
+        np.concatenate((worth, np.full(len(resting), SECOND_MATCH_COST))),
+        len(structure),
+        np.concatenate((capacity, seats)),
+    )
+    found = np.where(found < len(capacity), found, -1)
+    free = capacity - np.bincount(found[found >= 0], minlength=len(capacity))
+    left = (found[need] < 0) & (free[offer] > 0)
+    if not left.any():
+        return found
+    return np.where(found >= 0, found, assign(need[left], offer[left], worth[left], len(structure), free))
+
+
+def shared_value(worth: FloatArray, structure: IntArray) -> float:
+    """Return what the first step of assign_fairly() makes largest, for the pairs chosen.
+
+    The best pair of each structure counts whole, a further one what it is worth above SECOND_MATCH_COST.
+    """
+    order = np.lexsort((-worth, structure))
+    worth, structure = worth[order], structure[order]
+    further = np.zeros(len(order), np.bool_)
+    further[1:] = structure[1:] == structure[:-1]
+    return float(np.where(further, np.maximum(worth - SECOND_MATCH_COST, 0.0), worth).sum())
+
+
+def _seats(asking: IntArray, structure: IntArray, served: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Return who may rest, at which seat, and how many there are of each seat."""
+    owners, owner, needs = np.unique(structure[asking], return_inverse=True, return_counts=True)
+    seats = needs - 1 + np.isin(owners, served)
+    kept = seats > 0
+    number = np.cumsum(kept) - 1
+    rests = kept[owner]
+    return asking[rests], number[owner[rests]], seats[kept]
