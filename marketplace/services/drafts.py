@@ -63,8 +63,9 @@ def _keep(kind: ListingKind, data: dict[str, list[str]], *, token: str, by: User
         draft = _latest(kind, [token], by, lock=True)
         if draft is None:
             draft = ListingDraft(kind=kind, token=secrets.token_urlsafe(32))
-        others = delete(ListingDraft).where(_readable(kind, [token], by), ListingDraft.id != draft.id)
-        work.session.execute(others)  # a person has one draft of a kind
+        else:  # a person has one draft of a kind: theirs from before gives way to what they typed since
+            others = delete(ListingDraft).where(_readable(kind, [token], by), ListingDraft.id != draft.id)
+            work.session.execute(others)
         draft.user_id = by.id if by else None
         draft.data, draft.updated_at = data, clock.now()
         work.add(draft)
