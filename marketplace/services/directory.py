@@ -5,13 +5,14 @@ A listing shows here while it is published, not past its term, and its structure
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from geopy.distance import geodesic
-from sqlalchemy import Select, and_, func, or_, select
+from numpy.typing import NDArray
+from sqlalchemy import Row, Select, and_, case, exists, func, select, union
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql import ColumnElement
 
@@ -46,6 +47,9 @@ LATEST = 6
 DEFAULT_RADIUS_KM = 20
 TERRITORIES_SHOWN = 100
 SITEMAP_LISTINGS = 5000
+# Rows read for one shown where _sift takes some out: a circle fills 79 % of its box.
+_READ_AHEAD = 2
+_SMALLEST_CIRCLE_KM = 5
 _ANY_ACCENT = str.maketrans(dict.fromkeys("aceinouy", "_"))
 _LONG_WORD = 4  # letters, from which a plural's ending is left out
 
@@ -70,7 +74,7 @@ class Filters:
     skill: Skill | None = None
     domain: SkillDomain | None = None
     near: Commune | None = None
-    radius_km: int = DEFAULT_RADIUS_KM
+    radius_km: float = DEFAULT_RADIUS_KM
     territory: Territory | None = None
     sector: Sector | None = None
     venue: Venue | None = None
@@ -124,25 +128,24 @@ class TerritorySheet:
 
 def search(kind: ListingKind, filters: Filters, *, page: int = 1, size: int = PER_PAGE) -> Results:
     """Return one page of the listings that pass all filters; a number outside the pages gives the nearest one."""
-    if filters.near is not None or filters.words:
-        ids = _sifted(kind, filters)
-    else:
-        ids = _in_date_order(kind, filters)
+    ids = _nearest(kind, filters) if _by_distance(filters) else _newest(kind, filters)
     total = min(len(ids), COUNT_MAX)
     pages = max(1, -(-total // size))
     number = min(max(page, 1), pages)
-    shown = _load(ids[: total][(number - 1) * size : number * size], filters.near)
-    return Results(Page(shown, number, pages, total), has_more=len(ids) > COUNT_MAX)
+    shown = ids[:total][(number - 1) * size : number * size]
+    return Results(Page(_load(shown, filters.near), number, pages, total), has_more=len(ids) > COUNT_MAX)
 
 
-def latest(kind: ListingKind, *, limit: int = LATEST) -> Sequence[Found]:
-    return search(kind, Filters(), size=limit).page.items
+def latest(kind: ListingKind, *, limit: int = LATEST) -> list[Found]:
+    return _load([row.id for row in _rows(kind, Filters(), limit=limit)], None)
 
 
 def counts() -> dict[str, Counted]:
     """Return what is online about each skill, by its slug; a listing counts for its main skill."""
     query = select(Listing.skill_id, Listing.kind, func.count()).where(_is_listed())
-    online = {(key, kind): n for key, kind, n in db.session.execute(query.group_by(Listing.skill_id, Listing.kind))}
+    online = {
+        (key, kind): n for key, kind, n in db.session.execute(query.group_by(Listing.skill_id, Listing.kind))
+    }
     return {
         skill.slug: Counted(
             skill, online.get((skill.id, ListingKind.NEED), 0), online.get((skill.id, ListingKind.OFFER), 0)
@@ -208,7 +211,9 @@ def territory(siren: str) -> TerritorySheet:
         territory=found,
         communes=_count(select(Commune.insee).where(here)),
         organisations=_count(
-            select(Organisation.id).join(Organisation.commune).where(here, Organisation.suspended_at.is_(None))
+            select(Organisation.id)
+            .join(Organisation.commune)
+            .where(here, Organisation.suspended_at.is_(None))
         ),
         exchanges=_count(
             select(Match.id)
@@ -227,40 +232,91 @@ def newest() -> Sequence[Listing]:
 
 
 def _is_listed() -> ColumnElement[bool]:
-    suspended = select(Organisation.id).where(Organisation.suspended_at.is_not(None))
-    return and_(
-        Listing.state == ListingState.PUBLISHED,
-        Listing.expires_at > clock.now(),
-        Listing.organisation_id.not_in(suspended),
+    # SQLite keeps no statistics, and would read ix_listing_expiry from end to end: nearly every listing passes.
+    term = func.coalesce(Listing.expires_at, Listing.expires_at)
+    # By the row, not by the list of the suspended: a page looks at few listings.
+    suspended = exists().where(
+        Organisation.id == Listing.organisation_id, Organisation.suspended_at.is_not(None)
     )
+    return and_(Listing.state == ListingState.PUBLISHED, term > clock.now(), ~suspended)
 
 
-def _in_date_order(kind: ListingKind, filters: Filters) -> Sequence[int]:
-    """Return the ids of the newest, one more than a list shows at most: no sort where an index gives the order."""
-    query = _newest_first(select(Listing.id).where(*_conditions(kind, filters)))
-    return db.session.scalars(query.limit(COUNT_MAX + 1)).all()
+def _by_distance(filters: Filters) -> bool:
+    return filters.sort is Sort.DISTANCE and filters.near is not None and filters.near.lat is not None
 
 
-def _sifted(kind: ListingKind, filters: Filters) -> Sequence[int]:
-    """Return the ids that also pass what SQL only narrows: the exact distance, the exact words."""
-    query = select(Listing.id, Listing.lat, Listing.lon, Listing.title).where(*_conditions(kind, filters))
-    by_distance = filters.sort is Sort.DISTANCE and filters.near is not None
-    rows = db.session.execute(query.order_by(Listing.id.desc()) if by_distance else _newest_first(query)).all()
-    if filters.words:
-        words = fold(filters.words).split()
-        rows = [row for row in rows if _holds(words, row.title)]
-    if not rows or filters.near is None or filters.near.lat is None:
-        return [row.id for row in rows]
-    ids, lats, lons, _ = zip(*rows, strict=True)
-    far = market.distances_km(filters.near.lat, filters.near.lon, lats, lons)
-    order = np.argsort(far, kind="stable") if by_distance else np.arange(len(ids))
-    return np.array(ids)[order[far[order] <= filters.radius_km]].tolist()
+def _newest(kind: ListingKind, filters: Filters) -> list[int]:
+    """Return ids, the newest first: more than COUNT_MAX of them when there are more, but seldom all."""
+    limit = _READ_AHEAD * COUNT_MAX if filters.near or filters.words else COUNT_MAX + 1
+    rows = _rows(kind, filters, limit=limit)
+    kept = _sift(rows, filters)
+    if len(rows) == limit and len(kept) <= COUNT_MAX:
+        kept = _sift(_rows(kind, filters), filters)
+    return [row.id for row in kept]
+
+
+def _nearest(kind: ListingKind, filters: Filters) -> list[int]:
+    """Return ids, the nearest first. The circle widens only until it holds more than COUNT_MAX."""
+    kept: list[Row[Any]] = []
+    for radius_km in _radii(filters):
+        narrowed = replace(filters, radius_km=radius_km)
+        kept = _sift(_rows(kind, narrowed), narrowed)
+        if len(kept) > COUNT_MAX:
+            break
+    far = _distances(kept, filters.near)
+    return [kept[index].id for index in np.argsort(far, kind="stable")]
+
+
+def _radii(filters: Filters) -> list[float]:
+    # One skill has few listings: reading them at once is faster than asking again.
+    shares = () if filters.skill else (8, 4, 2)
+    inner = [filters.radius_km / share for share in shares]
+    return [radius for radius in inner if radius >= _SMALLEST_CIRCLE_KM] + [filters.radius_km]
+
+
+def _rows(kind: ListingKind, filters: Filters, *, limit: int | None = None) -> list[Row[Any]]:
+    """Return the id, point and title of the newest that pass, with some that _sift takes out."""
+    columns = (Listing.id, Listing.lat, Listing.lon, Listing.title, Listing.published_at)
+    query = select(*columns)
+    conditions = _conditions(kind, filters)
+    if filters.skill:
+        main = query.where(*conditions, Listing.skill_id == filters.skill.id)
+        query = select(*union(main, _with_further(query, filters.skill, conditions)).subquery().c)
+    else:
+        query = query.where(*conditions)
+    key, lat, lon, title, published_at = query.selected_columns
+    query = query.with_only_columns(key, lat, lon, title).order_by(published_at.desc(), key.desc())
+    return list(db.session.execute(query.limit(limit)))
+
+
+def _with_further(query: Select[Any], skill: Skill, conditions: list[ColumnElement[bool]]) -> Select[Any]:
+    """Return the listings that have the skill besides their main one.
+
+    In a CASE no index answers the conditions: SQLite, which keeps no statistics, would read every listing by
+    them rather than the few of the skill by their ids.
+    """
+    passes = case((and_(*conditions), 1), else_=0) == 1
+    few = query.join(ListingSkill, ListingSkill.listing_id == Listing.id)
+    return few.where(ListingSkill.skill_id == skill.id, passes)
+
+
+def _sift(rows: Sequence[Row[Any]], filters: Filters) -> list[Row[Any]]:
+    """Keep what passes the filters that SQL only narrows: the exact words, the exact distance."""
+    words = fold(filters.words).split()
+    kept = [row for row in rows if _holds(words, row.title)] if words else list(rows)
+    if not kept or filters.near is None or filters.near.lat is None:
+        return kept
+    return [
+        row for row, km in zip(kept, _distances(kept, filters.near), strict=True) if km <= filters.radius_km
+    ]
+
+
+def _distances(rows: Sequence[Row[Any]], near: Commune) -> NDArray[np.float64]:
+    return market.distances_km(near.lat, near.lon, [row.lat for row in rows], [row.lon for row in rows])
 
 
 def _conditions(kind: ListingKind, filters: Filters) -> list[ColumnElement[bool]]:
     conditions = [Listing.kind == kind, _is_listed()]
-    if filters.skill:
-        conditions.append(_about(filters.skill))
     if filters.domain:
         of_domain = select(Skill.id).where(Skill.domain_slug == filters.domain.slug)
         conditions.append(Listing.skill_id.in_(of_domain))
@@ -276,13 +332,7 @@ def _conditions(kind: ListingKind, filters: Filters) -> list[ColumnElement[bool]
     return conditions
 
 
-def _about(wanted: Skill) -> ColumnElement[bool]:
-    """Return the condition that a listing's main skill, or a further one, is this one."""
-    further = select(ListingSkill.listing_id).where(ListingSkill.skill_id == wanted.id)
-    return or_(Listing.skill_id == wanted.id, Listing.id.in_(further))
-
-
-def _around(near: Commune, radius_km: int) -> ColumnElement[bool]:
+def _around(near: Commune, radius_km: float) -> ColumnElement[bool]:
     """Return the condition of a box around the commune; the commune itself where nobody knows its point."""
     if near.lat is None or near.lon is None:
         return Listing.commune_insee == near.insee
@@ -293,10 +343,6 @@ def _of_sector(sector: Sector) -> ColumnElement[bool]:
     if sector.level == "section":
         return Listing.sector_code.in_(select(Sector.code).where(Sector.section == sector.code))
     return Listing.sector_code.startswith(sector.code)
-
-
-def _newest_first(query: Select[Any]) -> Select[Any]:
-    return query.order_by(Listing.published_at.desc(), Listing.id.desc())
 
 
 def _skeleton(word: str) -> str:

@@ -101,8 +101,12 @@ class Asked:
         ]
 
     @property
-    def shows_further(self) -> bool:
-        return any(field.errors or field.data for field in self.form.further)
+    def further_used(self) -> int:
+        return sum(bool(field.data) for field in self.form.further)
+
+    @property
+    def further_wrong(self) -> bool:
+        return any(field.errors for field in self.form.further)
 
     @property
     def wider_km(self) -> int | None:
@@ -179,7 +183,9 @@ def _valid(field: Field) -> Any:
 
 
 def _state(form: FilterForm) -> dict[str, str]:
-    return {field.name: str(field.data) for field in form if not field.errors and field.data not in ("", None)}
+    return {
+        field.name: str(field.data) for field in form if not field.errors and field.data not in ("", None)
+    }
 
 
 def _said(form: FilterForm, filters: Filters) -> dict[str, str]:

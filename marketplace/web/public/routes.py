@@ -3,13 +3,22 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 
 from marketplace.extensions import db
+from marketplace.models import ListingKind
+from marketplace.services import directory, skills
+
+LATEST = 3
 
 bp = Blueprint("public", __name__)
 
 
 @bp.get("/")
 def home() -> ResponseReturnValue:
-    return render_template("public/home.html")
+    return render_template(
+        "public/home.html",
+        needs=directory.latest(ListingKind.NEED, limit=LATEST),
+        offers=directory.latest(ListingKind.OFFER, limit=LATEST),
+        domains=skills.all_by_domain(),
+    )
 
 
 @bp.get("/donnees-personnelles")
