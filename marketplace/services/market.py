@@ -122,19 +122,26 @@ def is_open() -> ColumnElement[bool]:
 
 def load(*, needs: ColumnElement[bool], offers: ColumnElement[bool]) -> Market:
     """Return the listings that meet the two conditions as arrays."""
-    reference = _reference()
+    known = reference()
     return Market(
-        needs=_needs(_rows(ListingKind.NEED, needs), reference),
-        offers=_offers(_rows(ListingKind.OFFER, offers), reference),
-        reference=reference,
+        needs=_needs(_rows(ListingKind.NEED, needs), known),
+        offers=_offers(_rows(ListingKind.OFFER, offers), known),
+        reference=known,
     )
+
+
+def reference() -> Reference:
+    """Return skills and sectors, read once per process as long as their files do not change."""
+    digests = select(SeedFile.name, SeedFile.sha256).where(SeedFile.name.in_(_REFERENCE_FILES))
+    version = tuple(sorted((name, sha) for name, sha in db.session.execute(digests)))
+    return _read_reference(str(db.engine.url), version)
 
 
 def policy(territory: Territory | None = None) -> Policy:
     """Return the policy of a territory, or the nation's."""
-    reference = _reference()
+    known = reference()
     overrides = territory.policy if territory else {}
-    return Policy.from_mapping(overrides, skills=reference.skills, sectors=reference.sectors)
+    return Policy.from_mapping(overrides, skills=known.skills, sectors=known.sectors)
 
 
 def closed_pairs(market: Market) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -331,13 +338,6 @@ def _skills(rows: Sequence[Row[Any]], reference: Reference) -> NDArray[np.int64]
         for listing_id, rank, skill_id in db.session.execute(extra.where(ListingSkill.listing_id.in_(chunk))):
             skills[position[listing_id], rank] = reference.skill_row[skill_id]
     return skills
-
-
-def _reference() -> Reference:
-    """Return skills and sectors, read once per process as long as their files do not change."""
-    digests = select(SeedFile.name, SeedFile.sha256).where(SeedFile.name.in_(_REFERENCE_FILES))
-    version = tuple(sorted((name, sha) for name, sha in db.session.execute(digests)))
-    return _read_reference(str(db.engine.url), version)
 
 
 @lru_cache(maxsize=4)
