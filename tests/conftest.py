@@ -15,6 +15,7 @@ from marketplace.models import ModerationMode, OutboxMail, Territory, User
 from tests.support import databases
 from tests.support.builders import Market
 from tests.support.clients import SeparateClient
+from tests.support.services import HttpService, http_service
 
 # Loaded once a session; a test never changes them, but for the settings of territories.
 REFERENCE = frozenset(
@@ -94,6 +95,13 @@ def login(client: FlaskClient) -> Callable[[User], FlaskClient]:
         return client
 
     return log_in
+
+
+@pytest.fixture
+def service() -> Iterator[HttpService]:
+    """A server of the outside that answers what the test says."""
+    with http_service() as running:
+        yield running
 
 
 class Clock:

@@ -1,11 +1,14 @@
-"""From a postal address to a point, by the national address base (geopy's BANFrance) when it is configured."""
+"""From a postal address to a point, by the national address base (geopy's BANFrance) where configured."""
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from geopy.exc import GeopyError
 from geopy.geocoders import BANFrance
+
+from marketplace.adapters.insee import commune_of
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +49,14 @@ def locate(address: str, insee: str, config: GeocodingConfig) -> Point | None:
     geocoder = BANFrance(domain=config.domain, scheme=config.scheme, timeout=config.timeout)
     try:
         found = geocoder.geocode(address, exactly_one=False) or []
-    except (GeopyError, ValueError, KeyError, TypeError):
+        here = (place for place in found if _commune(place.raw) == insee)
+        place = next(here, None)
+    except (GeopyError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         log.warning("address service unavailable", exc_info=True)
         return None
-    here = (place for place in found if _commune(place.raw) == insee)
-    place = next(here, None)
     return Point(lat=place.latitude, lon=place.longitude) if place else None
 
 
-def _commune(raw: object) -> str:
-    """Return the INSEE code of an answer, a GeoJSON feature."""
-    properties = raw.get("properties", {}) if isinstance(raw, dict) else {}
-    return str(properties.get("citycode", ""))
+def _commune(feature: dict[str, Any]) -> str:
+    """Return the commune of an answer, a GeoJSON feature."""
+    return commune_of(str(feature["properties"].get("citycode", "")))

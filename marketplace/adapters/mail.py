@@ -2,6 +2,7 @@
 
 import os
 import smtplib
+import ssl
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailConfig:
-    """Where mail goes: `backend` "file" (to `folder`) or "smtp"."""
+    """Where mail goes: `backend` "file" (to `folder`) or "smtp". `timeout`: seconds for each answer."""
 
     backend: str
     sender: str
@@ -51,12 +52,8 @@ class MailConfig:
 
 
 def from_config(config: Mapping[str, object]) -> MailConfig:
-    """Read the settings. Raises ValueError for an unknown backend."""
-    backend = str(config["MAIL_BACKEND"])
-    if backend not in {"file", "smtp"}:
-        raise ValueError(f"MAIL_BACKEND must be file or smtp, not {backend!r}")
     return MailConfig(
-        backend=backend,
+        backend=str(config["MAIL_BACKEND"]),
         sender=str(config["MAIL_FROM"]),
         folder=Path(str(config["MAIL_FOLDER"])),
         host=str(config["SMTP_HOST"]),
@@ -64,13 +61,16 @@ def from_config(config: Mapping[str, object]) -> MailConfig:
         user=str(config["SMTP_USER"]),
         password=str(config["SMTP_PASSWORD"]),
         starttls=bool(config["SMTP_STARTTLS"]),
-        timeout=float(str(config["ADAPTER_TIMEOUT_SECONDS"])),
+        timeout=float(str(config["SMTP_TIMEOUT_SECONDS"])),
     )
 
 
 def send(letter: Letter, config: MailConfig) -> None:
     """Hand the message over. Raises MailFailed."""
-    message = _message(letter, config)
+    try:
+        message = _message(letter, config)
+    except ValueError as error:  # an address or a subject that no header can hold
+        raise MailFailed(f"{type(error).__name__}: {error}", permanent=True) from error
     if config.backend == "file":
         _write(message, letter, config.folder)
     else:
@@ -92,7 +92,8 @@ def _message(letter: Letter, config: MailConfig) -> EmailMessage:
 
 def _write(message: EmailMessage, letter: Letter, folder: Path) -> None:
     """Write one .eml a message; it appears whole or not at all."""
-    name = f"{clock.now():%Y%m%dT%H%M%S}-{slugify(letter.to)}-{slugify(letter.subject, max_length=40)}"
+    to, subject = slugify(letter.to, max_length=80), slugify(letter.subject, max_length=40)
+    name = f"{clock.now():%Y%m%dT%H%M%S}-{to}-{subject}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor, path = tempfile.mkstemp(prefix=f"{name}-", suffix=".part", dir=folder)
@@ -107,15 +108,15 @@ def _transmit(message: EmailMessage, config: MailConfig) -> None:
     try:
         with smtplib.SMTP(config.host, config.port, timeout=config.timeout) as server:
             if config.starttls:
-                server.starttls()
+                server.starttls(context=ssl.create_default_context())  # without one, any certificate would do
             if config.user:
                 server.login(config.user, config.password)
             server.send_message(message)
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _reason in error.recipients.values()]
         raise MailFailed(str(error), permanent=all(code >= PERMANENT for code in codes)) from error
-    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+    except smtplib.SMTPDataError as error:
         raise MailFailed(str(error), permanent=error.smtp_code >= PERMANENT) from error
-    except (smtplib.SMTPException, OSError) as error:
-        # A refused login or a server without STARTTLS is ours to mend: the message waits.
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        # A refused login or sender, a server without STARTTLS: ours to mend, and the message waits.
         raise MailFailed(f"{type(error).__name__}: {error}", permanent=False) from error

@@ -1,10 +1,14 @@
 """The company register: the national search API « recherche-entreprises » (GET /search?q=SIRET)."""
 
+import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+
+from marketplace.adapters.insee import commune_of
 
 # INSEE "tranche d'effectif" to our brackets; codes not listed have no bracket of ours.
 SIZES = {
@@ -14,8 +18,18 @@ SIZES = {
     "21": "50-249", "22": "50-249", "31": "50-249",
     "32": "250+", "41": "250+", "42": "250+", "51": "250+", "52": "250+", "53": "250+",
 }  # fmt: skip
-# First digits of INSEE's legal categories: 92 associations under the law of 1901 and alike; 4 and 7 public law.
+# First digits of INSEE's legal categories: 92 associations of the law of 1901 and alike; 4 and 7 public law.
 ASSOCIATION, PUBLIC = "92", ("4", "7")
+CLOSED = "F"
+# What stands in the fields of people who asked not to be shown.
+WITHHELD = "[NON-DIFFUSIBLE]"
+# Five companies with their establishments take about 50 kB.
+ANSWER_MAX_BYTES = 1_000_000
+# No connection, no time left, a status of refusal; then an answer that is no JSON, or of another shape.
+FAULTS = (
+    httpx.HTTPError, httpx.InvalidURL,
+    ValueError, LookupError, TypeError, AttributeError, RecursionError,
+)  # fmt: skip
 
 
 class RegisterUnavailable(Exception):
@@ -48,37 +62,55 @@ def from_config(config: Mapping[str, object]) -> RegisterConfig:
 
 
 def find(siret: str, config: RegisterConfig) -> Establishment | None:
-    """Return the establishment, or None when the register does not know it. Raises RegisterUnavailable."""
+    """Return the establishment; None when the register does not know it, or says that it is closed.
+
+    Raises RegisterUnavailable.
+    """
     try:
-        answer = httpx.get(
-            f"{config.url}/search", params={"q": siret, "page": 1, "per_page": 5}, timeout=config.timeout
-        )
-        answer.raise_for_status()
-        results = answer.json()["results"]
-        return next(_establishments(results, siret), None)
-    except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+        answer = _get(f"{config.url}/search", {"q": siret, "page": "1", "per_page": "5"}, config.timeout)
+        return next(_establishments(json.loads(answer)["results"], siret), None)
+    except FAULTS as error:
         raise RegisterUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def _get(url: str, params: dict[str, str], timeout: float) -> bytes:
+    """Return the answer's body. The timeout is for the whole of it: somebody waits for a page meanwhile."""
+    until = time.monotonic() + timeout
+    body = bytearray()
+    with httpx.stream("GET", url, params=params, timeout=timeout) as answer:
+        answer.raise_for_status()
+        for chunk in answer.iter_bytes():
+            body += chunk
+            if len(body) > ANSWER_MAX_BYTES or time.monotonic() > until:
+                raise RegisterUnavailable("the answer is too long, or too slow")
+    return bytes(body)
 
 
 def _establishments(results: list[dict[str, Any]], siret: str) -> Iterator[Establishment]:
     for company in results:
         places = [company.get("siege") or {}, *(company.get("matching_etablissements") or [])]
         for place in places:
-            if place.get("siret") == siret:
+            if place.get("siret") == siret and place.get("etat_administratif") != CLOSED:
                 yield _establishment(company, place)
 
 
 def _establishment(company: dict[str, Any], place: dict[str, Any]) -> Establishment:
-    size = place.get("tranche_effectif_salarie") or company.get("tranche_effectif_salarie") or "NN"
+    size = _told(place, "tranche_effectif_salarie") or _told(company, "tranche_effectif_salarie") or "NN"
     return Establishment(
         siret=place["siret"],
-        name=str(company.get("nom_complet") or ""),
-        naf=str(place.get("activite_principale") or company.get("activite_principale") or ""),
-        commune_insee=str(place.get("commune") or ""),
-        address=str(place.get("adresse") or ""),
-        kind=_kind(str(company.get("nature_juridique") or "")),
+        name=_told(company, "nom_complet"),
+        naf=_told(place, "activite_principale") or _told(company, "activite_principale"),
+        commune_insee=commune_of(_told(place, "commune")),
+        address=_told(place, "adresse"),
+        kind=_kind(_told(company, "nature_juridique")),
         size_class=SIZES.get(size, "1-9"),
     )
+
+
+def _told(row: dict[str, Any], name: str) -> str:
+    """Return the text of a field, empty when the register has none or keeps it to itself."""
+    text = str(row.get(name) or "")
+    return "" if WITHHELD in text else text
 
 
 def _kind(legal_category: str) -> str:

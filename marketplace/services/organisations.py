@@ -6,6 +6,7 @@ from flask import current_app
 from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
+from sqlalchemy.sql import ColumnElement
 from stdnum.exceptions import ValidationError
 from stdnum.fr import siret as siret_number
 
@@ -28,6 +29,7 @@ from marketplace.models import (
 )
 from marketplace.services import rights, throttle, tokens
 from marketplace.services.errors import AlreadyDecided, FieldError, NotFound, TooManyAttempts
+from marketplace.services.text import fold_place
 from marketplace.services.work import unit_of_work
 
 SIRET_MESSAGE = "Ce SIRET n’existe pas : vérifiez les 14 chiffres."
@@ -199,7 +201,7 @@ def requests_to_decide(user: User) -> list[Membership]:
         Membership.state == MembershipState.ACTIVE,
         Membership.role == MembershipRole.MANAGER,
     )
-    scope = Membership.organisation_id.in_(managed)
+    scope: ColumnElement[bool] = Membership.organisation_id.in_(managed)
     if rights.is_moderator(user):
         without_manager = (
             ~select(Membership.id)
@@ -330,13 +332,14 @@ def _fill(organisation: Organisation, sheet: OrganisationSheet) -> None:
 
 
 def _locate(sheet: OrganisationSheet) -> tuple[float | None, float | None]:
-    """Return the point of the address, or the commune's. The network is asked outside any transaction."""
+    """Return the point of the address, or the commune's. Nothing is locked while the network is asked."""
+    commune = db.session.get(Commune, sheet.commune_insee)
+    if commune is None:
+        return None, None
     point = None
     if sheet.address:
-        point = geocoding.locate(
-            sheet.address, sheet.commune_insee, geocoding.from_config(current_app.config)
-        )
-    if point is not None:
-        return point.lat, point.lon
-    commune = db.session.get(Commune, sheet.commune_insee)
-    return (commune.lat, commune.lon) if commune else (None, None)
+        # Without its commune, « 1 rue de la Mairie » is found all over France.
+        named = f" {fold_place(commune.name)} " in f" {fold_place(sheet.address)} "
+        address = sheet.address if named else f"{sheet.address} {commune.name}"
+        point = geocoding.locate(address, commune.insee, geocoding.from_config(current_app.config))
+    return (point.lat, point.lon) if point is not None else (commune.lat, commune.lon)

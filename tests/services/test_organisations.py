@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -55,6 +56,42 @@ def test_la_poste_can_be_created(market):
 
 def test_a_structure_stands_at_the_point_of_its_commune(market):
     created = organisations.create(siret(1), SHEET, by=market.user())
+    assert (round(created.lat, 1), round(created.lon, 1)) == (48.1, -1.7)
+
+
+@pytest.fixture
+def address_service(app, service):
+    """Configure the national address base, which finds any address in Rennes."""
+    app.config |= {"BAN_DOMAIN": service.host, "BAN_SCHEME": "http"}
+    place = {"label": "1 Place de la Mairie 35000 Rennes", "citycode": RENNES}
+    found = {"geometry": {"coordinates": [-1.6801, 48.1119]}, "properties": place}
+    service.answer({"features": [found]})
+    return service
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("1 place de la Mairie", "1 place de la Mairie Rennes"),
+        ("1 PLACE DE LA MAIRIE 35000 RENNES", "1 PLACE DE LA MAIRIE 35000 RENNES"),
+    ],
+)
+def test_a_structure_stands_at_its_address_which_is_searched_in_its_commune(
+    market, address_service, typed, asked
+):
+    created = organisations.create(siret(1), replace(SHEET, address=typed), by=market.user())
+    assert (created.lat, created.lon) == (48.1119, -1.6801)
+    assert [params["q"] for _, params in address_service.asked] == [[asked]]
+
+
+def test_without_an_address_the_service_is_not_asked(market, address_service):
+    organisations.create(siret(1), SHEET, by=market.user())
+    assert address_service.asked == []
+
+
+def test_an_address_that_is_not_found_is_worth_its_commune(market, address_service):
+    address_service.status = 500
+    created = organisations.create(siret(1), replace(SHEET, address="1 rue Perdue"), by=market.user())
     assert (round(created.lat, 1), round(created.lon, 1)) == (48.1, -1.7)
 
 
