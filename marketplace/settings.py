@@ -44,6 +44,10 @@ DEFAULTS: dict[str, str | int | bool] = {
     "TRUSTED_PROXIES": 0,
     # Hour (Europe/Paris) of the nightly round run by `flask worker`.
     "NIGHTLY_ROUND_HOUR": 3,
+    # Who publishes the site, who hosts it (name, address), where people write: told on the legal pages.
+    "PUBLISHER": "",
+    "HOSTING": "",
+    "CONTACT_EMAIL": "",
     # True when the demonstration market is loaded: pages say so, mails are pointed out in their folder.
     "DEMONSTRATION": False,
 }

@@ -75,6 +75,25 @@ class Reasons:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """A number of a policy, between its bounds."""
+
+    name: str
+    value: float
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a policy is made of, as the page about the matcher tells it. `version`: of the rules and formulas."""
+
+    version: str
+    weights: tuple[Setting, ...]
+    others: tuple[Setting, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """Skills and sectors as the matcher counts them: by row."""
 
@@ -142,6 +161,19 @@ def policy(territory: Territory | None = None) -> Policy:
     known = reference()
     overrides = territory.policy if territory else {}
     return Policy.from_mapping(overrides, skills=known.skills, sectors=known.sectors)
+
+
+def settings(using: Policy) -> Settings:
+    """Return the numbers of a policy with their bounds."""
+    bounds = matching.policy.BOUNDS
+    return Settings(
+        version=matching.policy.VERSION,
+        weights=tuple(
+            Setting(name, using.weights[name], least, most)
+            for name, (_, least, most) in matching.policy.WEIGHTS.items()
+        ),
+        others=tuple(Setting(name, getattr(using, name), least, most) for name, (least, most) in bounds.items()),
+    )
 
 
 def closed_pairs(market: Market) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
