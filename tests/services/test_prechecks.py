@@ -22,7 +22,8 @@ def seen_in(text):
     [
         "06 12 34 56 78", "0612345678", "06.12.34.56.78", "06-12-34-56-78", "06/12/34/56/78", "06 123 456 78",
         "06 - 12 - 34 - 56 - 78", "+33 6 12 34 56 78", "+33612345678", "+33 (0)6 12 34 56 78",
-        "0033 612345678", "0590 12 34 56", "+262 692 12 34 56", "tél.:0299123456.", "06\u00a012\u00a034\u00a056\u00a078",
+        "0033 612345678", "0590 12 34 56", "+262 692 12 34 56", "tél.:0299123456.",
+        "06\u00a012\u00a034\u00a056\u00a078",
     ],
 )  # fmt: skip
 def test_a_phone_number_is_seen(text):
@@ -124,7 +125,7 @@ def check(market, description, **fields):
         TOLD.upper(),
         TOLD.replace(",", " !"),
         TOLD.replace("confitures", "miels"),
-        "Je ne sais pas du tout par où commencer avec les colis : vendre mes confitures sur internet, je voudrais",
+        "Par où commencer avec les colis ? Je ne sais pas du tout : je voudrais vendre mes confitures internet",
     ],
 )
 def test_a_text_that_repeats_a_listing_of_the_same_skill_is_seen(market, again):
