@@ -142,6 +142,7 @@ def create_admin(*, email: str, name: str, password: str) -> User:
         user = by_email(email) or work.add(User(email=email, name=name, password_hash=""))
         user.password_hash = passwords.hash_password(password)
         user.is_admin = True
+        user.session_version += 1  # the password changed: open sessions end
         user.email_confirmed_at = user.email_confirmed_at or clock.now()
         work.audit("user.made_admin", user, by=None)
     return user

@@ -1,4 +1,4 @@
-"""What runs without anybody asking: mail, expiry, reminders, the nightly round. `flask worker` calls tick()."""
+"""What runs without anybody asking: mail, expiry, reminders, the nightly round. `flask worker` ticks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from flask import current_app
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from marketplace import clock
 from marketplace.extensions import db
@@ -32,15 +33,20 @@ def tick() -> dict[str, int]:
 
     One that fails is logged and tried again at its next due time; the others go on.
     """
-    done = {"mail": outbox.deliver()}
+    done: dict[str, int] = {}
+    _run("mail", outbox.deliver, done)
     for job in JOBS:
-        if not _is_due(job) or not _claim(job):
-            continue
-        try:
-            done[job.name] = job.run()
-        except Exception:
-            current_app.logger.exception("job %s failed", job.name)
+        if _is_due(job) and _claim(job):
+            _run(job.name, job.run, done)
     return done
+
+
+def _run(name: str, act: Callable[[], int], done: dict[str, int]) -> None:
+    try:
+        done[name] = act()
+    except Exception:
+        current_app.logger.exception("job %s failed", name)
+        db.session.rollback()  # PostgreSQL answers nothing more in a transaction that failed
 
 
 def _is_due(job: Job) -> bool:
@@ -51,6 +57,13 @@ def _is_due(job: Job) -> bool:
 
 def _claim(job: Job) -> bool:
     """Note that the job runs now; False when it is not due or another worker has taken it."""
+    try:
+        return _note_run(job)
+    except IntegrityError:  # its first run ever, noted by another worker at the same instant
+        return False
+
+
+def _note_run(job: Job) -> bool:
     with unit_of_work() as work:
         now = clock.now()
         row = work.session.scalar(

@@ -111,7 +111,7 @@ def require_moderator(user: User, listing: Listing) -> None:
 def sees_listing(user: User | None, listing: Listing) -> bool:
     """A published listing is for all, unless its structure is suspended.
 
-    The others are for its structure, its moderators and its counterpart.
+    The others are for its structure, its counterpart and, once they were sent, its moderators.
     """
     if listing.state in PUBLIC_STATES and not is_suspended(listing.organisation_id):
         return True
@@ -119,7 +119,7 @@ def sees_listing(user: User | None, listing: Listing) -> bool:
         return False
     return (
         speaks_for(user, listing.organisation_id)
-        or moderates(user, listing.territory_siren)
+        or (listing.state is not ListingState.DRAFT and moderates(user, listing.territory_siren))
         or _is_counterpart(organisation_ids(user), listing)
     )
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from flask_sqlalchemy.session import Session
 from sqlalchemy import inspect
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import scoped_session
 
 from marketplace.extensions import SQLITE_BEGIN, db
 from marketplace.models import AuditEntry, User
@@ -21,6 +22,7 @@ class Work:
 
     def __init__(self, session: scoped_session[Session]) -> None:
         self.session = session
+        self.failed_inside = False
 
     def lock(self, model: type[Row], key: Any) -> Row:
         """Return the row, read afresh and locked until the end. Raises NotFound.
@@ -76,12 +78,12 @@ def unit_of_work() -> Iterator[Work]:
     """Run one business act in one transaction: commit at the end, roll back on any error.
 
     What was read before is forgotten, so that the rules decide on fresh rows. Inside another unit of work it
-    joins that one, which alone commits.
+    joins that one, which alone commits, and never when what joined it failed: it may have written half.
     """
     session = db.session
     current: Work | None = session.info.get(_CURRENT)
     if current is not None:
-        yield current
+        yield from _join(current)
         return
     if session.new or session.dirty or session.deleted:
         raise RuntimeError("rows were changed outside a unit of work")
@@ -90,9 +92,19 @@ def unit_of_work() -> Iterator[Work]:
     work = session.info[_CURRENT] = Work(session)
     try:
         yield work
+        if work.failed_inside:
+            raise RuntimeError("an act inside this unit of work failed, and its error was swallowed")
         session.commit()
     except BaseException:
         session.rollback()
         raise
     finally:
         session.info.pop(_CURRENT, None)
+
+
+def _join(work: Work) -> Iterator[Work]:
+    try:
+        yield work
+    except BaseException:
+        work.failed_inside = True
+        raise

@@ -3,10 +3,13 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import select, text
 
+from marketplace.extensions import db
 from marketplace.models import Listing, ListingState, Match, MatchState
 from marketplace.services import jobs
+from tests.support.threads import at_once
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -62,3 +65,56 @@ def test_a_job_that_fails_does_not_stop_the_others(market, monkeypatch):
 
     assert "broken" not in done
     assert "round" in done
+
+
+def test_a_job_that_fails_in_the_database_does_not_stop_the_others(market, monkeypatch):
+    def fail():
+        db.session.execute(text("SELECT nonsense"))
+
+    broken = jobs.Job("broken", lambda _last, _now: True, fail)
+    monkeypatch.setattr(jobs, "JOBS", (broken, *jobs.JOBS))
+
+    assert "round" in jobs.tick()
+
+
+def test_mail_that_fails_does_not_stop_the_jobs(market, monkeypatch):
+    def fail():
+        raise RuntimeError
+
+    monkeypatch.setattr(jobs.outbox, "deliver", fail)
+
+    done = jobs.tick()
+
+    assert "mail" not in done
+    assert "round" in done
+
+
+def test_a_failed_job_comes_back_at_its_next_time(market, clock, monkeypatch):
+    tries = []
+
+    def fail():
+        tries.append(clock.now)
+        raise RuntimeError
+
+    monkeypatch.setattr(jobs, "JOBS", (jobs.Job("broken", jobs._every(minutes=10), fail),))
+    for _ in range(3):
+        jobs.tick()
+        clock.move(minutes=5)
+
+    assert len(tries) == 2
+
+
+@pytest.mark.parametrize("ran_before", [False, True])
+def test_workers_at_the_same_time_run_a_job_once(app, clock, monkeypatch, ran_before):
+    runs = []
+    job = jobs.Job("counted", jobs._every(minutes=10), lambda: runs.append(1) or 1)
+    monkeypatch.setattr(jobs, "JOBS", (job,))
+    if ran_before:
+        jobs.tick()
+        clock.move(minutes=10)
+        runs.clear()
+
+    done = at_once(app, *[jobs.tick] * 4)
+
+    assert runs == [1]
+    assert sum("counted" in each for each in done) == 1

@@ -1,7 +1,8 @@
 """Acts that happen at the same instant, each as in a request of its own."""
 
 from collections.abc import Callable
-from threading import Barrier, Thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 from flask import Flask
@@ -12,20 +13,26 @@ from marketplace.extensions import db
 def at_once(app: Flask, *acts: Callable[[], Any]) -> list[Any]:
     """Run the acts in threads that start together; return what each returned, or the exception it raised."""
     together = Barrier(len(acts))
-    outcomes: list[Any] = [None] * len(acts)
 
-    def run(place: int, act: Callable[[], Any]) -> None:
+    def run(act: Callable[[], Any]) -> Any:
         with app.app_context():
             together.wait()
             try:
-                outcomes[place] = act()
+                return act()
             except Exception as error:
-                outcomes[place] = error
+                return error
 
     db.session.rollback()  # the test itself holds no lock, and reads afresh afterwards
-    threads = [Thread(target=run, args=(place, act)) for place, act in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return list(threads.map(run, acts))
+
+
+def in_a_thread(app: Flask, act: Callable[[], Any]) -> Any:
+    """Run the act beside the test, whose own transaction stays open; return what it returned."""
+
+    def run() -> Any:
+        with app.app_context():
+            return act()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result()
