@@ -9,6 +9,7 @@ from marketplace.services import demo, reference
 
 seed = AppGroup("seed", help="Load reference data or a demonstration market.")
 SIZE = click.IntRange(0, 100_000)
+SEED = click.IntRange(0, 2**31 - 1)
 
 
 @seed.command("reference")
@@ -23,7 +24,9 @@ def load_reference(force: bool) -> None:
 @seed.command("demo")
 @click.option("--needs", type=SIZE, default=300, show_default=True)
 @click.option("--offers", type=SIZE, default=300, show_default=True)
-@click.option("--seed", "seed_number", type=int, default=1, show_default=True, help="Same seed, same market.")
+@click.option(
+    "--seed", "seed_number", type=SEED, default=1, show_default=True, help="Same seed, same market."
+)
 @told
 def load_demo(needs: int, offers: int, seed_number: int) -> None:
     """Build a demonstration market in real communes."""
