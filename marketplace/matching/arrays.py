@@ -1,11 +1,12 @@
 """The data model: needs, offers and edges as parallel arrays."""
 
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marketplace.matching.distance import points_km
 from marketplace.matching.validation import BoolArray, FloatArray, IntArray, same_length
 
 # Bits of `places`.
@@ -39,6 +40,8 @@ class _Listings:
         Rows of the SectorTree.
     avoid_competitors : (n,) bool
         Whether the listing refuses its competitors nearer than `competitor_radius_km`.
+    point : (n, 3) float
+        Earth-centred coordinates in km, from `lat` and `lon`.
     """
 
     id: IntArray
@@ -53,9 +56,10 @@ class _Listings:
     sector: IntArray
     avoid_competitors: BoolArray
     competitor_radius_km: FloatArray
+    point: FloatArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        same_length(**{field.name: getattr(self, field.name) for field in fields(self)})
+        same_length(**self._given())
         if self.skills.ndim != 2 or not self.skills.shape[1]:  # noqa: PLR2004
             raise ValueError(f"skills must be of shape (n, k), not {self.skills.shape}")
         if len(np.unique(self.id)) != len(self.id):
@@ -65,19 +69,25 @@ class _Listings:
         self._require("radius_km", self.radius_km >= 0, "must be 0 or more")
         self._require("places", (self.places >= 1) & (self.places <= ON_SITE | REMOTE), "must be 1 to 7")
         self._require(
-            "availability", (self.availability >= 0) & (self.availability < 1 << HALF_DAYS), "must have 14 bits"
+            "availability",
+            (self.availability >= 0) & (self.availability < 1 << HALF_DAYS),
+            "must have 14 bits",
         )
         self._require("lat", np.isnan(self.lat) == np.isnan(self.lon), "must be given together with lon")
         self._require("lat", ~(np.abs(self.lat) > 90), "must be −90 to 90 degrees")  # noqa: PLR2004
         self._require("lon", ~(np.abs(self.lon) > 180), "must be −180 to 180 degrees")  # noqa: PLR2004
         self._require("competitor_radius_km", self.competitor_radius_km >= 0, "must be 0 or more")
+        object.__setattr__(self, "point", points_km(self.lat, self.lon))
 
     def __len__(self) -> int:
         return len(self.id)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
         """Return the listings of these rows, in their order."""
-        return type(self)(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return type(self)(**{name: column[rows] for name, column in self._given().items()})
+
+    def _given(self) -> dict[str, NDArray[Any]]:
+        return {column.name: getattr(self, column.name) for column in fields(self) if column.init}
 
     def _require(self, name: str, holds: BoolArray, rule: str) -> None:
         if not holds.all():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from marketplace.matching.arrays import ON_SITE, REMOTE, Needs, Offers
-from marketplace.matching.distance import geodesic_km
+from marketplace.matching.distance import between_km
 from marketplace.matching.policy import Policy
 from marketplace.matching.sectors import CLASS_DEPTH
 from marketplace.matching.validation import BoolArray, FloatArray, IntArray
@@ -49,7 +49,7 @@ class PairFacts:
 def facts_of(needs: Needs, need: IntArray, offers: Offers, offer: IntArray, policy: Policy) -> PairFacts:
     """Return the facts of the pairs (need[k], offer[k]), rows of needs and offers. O(pairs · skills²)."""
     similarity, need_skill, offer_skill = _similarity(needs.skills[need], offers.skills[offer], policy)
-    distance = geodesic_km(needs.lat[need], needs.lon[need], offers.lat[offer], offers.lon[offer])
+    distance = between_km(needs.point[need], offers.point[offer])
     common = needs.places[need] & offers.places[offer]
     reach = np.minimum(needs.radius_km[need], offers.radius_km[offer])
     return PairFacts(
@@ -69,10 +69,7 @@ def broken_rules(
     needs: Needs, need: IntArray, offers: Offers, offer: IntArray, facts: PairFacts, policy: Policy
 ) -> dict[str, BoolArray]:
     """Return for each hard rule which pairs it excludes."""
-    refusal = np.maximum(
-        np.where(needs.avoid_competitors[need], needs.competitor_radius_km[need], -1.0),
-        np.where(offers.avoid_competitors[offer], offers.competitor_radius_km[offer], -1.0),
-    )
+    refusal = np.maximum(refusal_km(needs)[need], refusal_km(offers)[offer])
     return {
         "organisation": needs.organisation[need] == offers.organisation[offer],
         "skill": facts.similarity < policy.skill_floor,
@@ -84,9 +81,14 @@ def broken_rules(
     }
 
 
+def refusal_km(listings: Needs | Offers) -> FloatArray:
+    """Return how near competitors are refused; −1 where they are welcome."""
+    return np.where(listings.avoid_competitors, listings.competitor_radius_km, -1.0)
+
+
 def _similarity(wanted: IntArray, offered: IntArray, policy: Policy) -> tuple[FloatArray, IntArray, IntArray]:
     """Return the best similarity of each pair and the skills that reach it; main skills first among equals."""
-    matrix = policy.skills.similarity(related=policy.related_skill, same_domain=policy.same_domain)
+    matrix = policy.similarity()
     factor = [1.0] + [policy.extra_skill_factor] * (max(wanted.shape[1], offered.shape[1]) - 1)
     best = np.zeros(len(wanted))
     need_skill, offer_skill = wanted[:, 0].copy(), offered[:, 0].copy()

@@ -7,6 +7,7 @@ from typing import Any
 
 from marketplace.matching.sectors import SectorTree
 from marketplace.matching.skills import SkillGraph
+from marketplace.matching.validation import FloatArray
 
 # Changes with any change of the rules or formulas, so that a kept round says what made it.
 VERSION = "1"
@@ -127,6 +128,10 @@ class Policy:
             defaults = {name: default for name, (default, _, _) in WEIGHTS.items()}
             settings["weights"] = MappingProxyType({**defaults, **settings["weights"]})
         return cls(skills=skills, sectors=sectors, **settings)
+
+    def similarity(self) -> FloatArray:
+        """Return how near each skill is to each other, (n, n) in [0, 1]."""
+        return self.skills.similarity(related=self.related_skill, same_domain=self.same_domain)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the settings as JSON, with the version of the formulas; from_mapping() reads it back."""

@@ -1,6 +1,7 @@
 """The score of a pair: a weighted mean of six criteria, each in [0, 1]."""
 
 from dataclasses import dataclass
+from math import factorial, log
 
 import numpy as np
 
@@ -11,13 +12,18 @@ from marketplace.matching.sectors import DEPTH
 from marketplace.matching.validation import FloatArray, IntArray, integers
 
 CRITERIA = tuple(WEIGHTS)
-# Value of the level criterion by levels offered above the wanted one: a near level teaches best, and somebody far
-# above may talk over the learner's head (zone of proximal development: Vygotsky 1978).
+# Value of the level criterion by levels offered above the wanted one: a near level teaches best, and somebody
+# far above may talk over the learner's head (zone of proximal development: Vygotsky 1978).
 LEVEL_ABOVE = (1.0, 1.0, 0.9, 0.8)
 LEVEL_BELOW = 0.4
 # How the criterion of waiting is shared between the time waited and the urgency that the author states.
 WAITED, URGENT = 0.8, 0.2
 URGENCY_LEVELS = 3
+# The series of e^(−x), highest power first; powers of ½ down to the least float.
+POWER_SERIES = tuple((-1) ** n / factorial(n) for n in range(9, -1, -1))
+QUARTER_LN2 = log(2) / 4
+HALVINGS_MAX = 1074
+HALVES = np.exp2(-np.arange(HALVINGS_MAX + 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,11 @@ def score_edges(needs: Needs, offers: Offers, edges: Edges, policy: Policy) -> C
 
     Notes
     -----
-    skill: similarity by the graph of skills. level: 1 at the wanted level or one above, less further above, 0.4
-    for each level below. distance: 2^(−km / half_distance_km) on site, a constant for a remote exchange, the
-    better of the two when both are possible. sector: levels of the NAF tree in common, out of 5. availability:
-    half-days in common over the half-days of the side that has fewer. waiting: 80 % days waited over
-    waiting_full_days (at most 1), 20 % urgency. O(edges).
+    skill: similarity by the graph of skills. level: 1 at the wanted level or one above, less further above,
+    0.4 for each level below. distance: 2^(−km / half_distance_km) on site, a constant for a remote
+    exchange, the better of the two when both are possible. sector: levels of the NAF tree in common, out of
+    5. availability: half-days in common over the half-days of the side that has fewer. waiting: 80 % days
+    waited over waiting_full_days (at most 1), 20 % urgency. O(edges).
     """
     need = integers("edges.need", edges.need, low=0, high=len(needs))
     offer = integers("edges.offer", edges.offer, low=0, high=len(offers))
@@ -71,11 +77,11 @@ def components_of(
     """The same from facts already known."""
     columns = {
         "skill": facts.similarity,
-        "level": _level(facts.level_gap),
+        "level": level_values(facts.level_gap),
         "distance": _distance(facts, policy),
         "sector": facts.shared_depth / DEPTH,
         "availability": _availability(needs.availability[need], offers.availability[offer]),
-        "waiting": _waiting(needs.waiting_days[need], needs.urgency[need], policy),
+        "waiting": waiting_values(needs.waiting_days[need], needs.urgency[need], policy),
     }
     score = np.zeros(len(need))
     for name in CRITERIA:  # in one order: sums of floats depend on it
@@ -85,22 +91,37 @@ def components_of(
 
 def is_remote(facts: PairFacts, policy: Policy) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Say which pairs would meet remotely: only possible so, or worth more than the way."""
-    near = np.where(facts.on_site, _nearness(facts.distance_km, policy), 0.0)
-    return np.asarray(facts.remote & (near < policy.remote_value), np.bool_)
+    return np.asarray(facts.remote & (_near_on_site(facts, policy) < policy.remote_value), np.bool_)
 
 
-def _level(gap: IntArray) -> FloatArray:
+def level_values(gap: IntArray) -> FloatArray:
+    """Return the criterion of level; `gap`: offered minus wanted."""
     above = np.asarray(LEVEL_ABOVE)[np.clip(gap, 0, len(LEVEL_ABOVE) - 1)]
     return np.where(gap >= 0, above, LEVEL_BELOW ** np.abs(np.minimum(gap, 0)))
 
 
 def _distance(facts: PairFacts, policy: Policy) -> FloatArray:
-    near = np.where(facts.on_site, _nearness(facts.distance_km, policy), 0.0)
-    return np.maximum(near, np.where(facts.remote, policy.remote_value, 0.0))
+    return np.maximum(_near_on_site(facts, policy), np.where(facts.remote, policy.remote_value, 0.0))
+
+
+def _near_on_site(facts: PairFacts, policy: Policy) -> FloatArray:
+    return np.where(facts.on_site, _nearness(facts.distance_km, policy), 0.0)
 
 
 def _nearness(distance_km: FloatArray, policy: Policy) -> FloatArray:
-    return np.asarray(np.exp2(-distance_km / policy.half_distance_km), np.float64)
+    """Return 2^(−km / half_distance_km) to 1e-13; NaN stays.
+
+    Made of exact steps only, so that _search.py finds the same to the last bit: a power of e as a
+    polynomial on a quarter of what is left of the exponent after whole halvings, squared twice.
+    """
+    exponent = np.minimum(distance_km / policy.half_distance_km, HALVINGS_MAX)
+    whole = np.floor(np.nan_to_num(exponent))
+    rest = (exponent - whole) * QUARTER_LN2
+    power = np.full(len(rest), POWER_SERIES[0])
+    for coefficient in POWER_SERIES[1:]:
+        power = power * rest + coefficient
+    power = power * power
+    return np.asarray(power * power * HALVES[whole.astype(np.int64)], np.float64)
 
 
 def _availability(one: IntArray, other: IntArray) -> FloatArray:
@@ -109,6 +130,7 @@ def _availability(one: IntArray, other: IntArray) -> FloatArray:
     return np.where((one == 0) | (other == 0), 1.0, common / np.maximum(fewer, 1))
 
 
-def _waiting(days: FloatArray, urgency: IntArray, policy: Policy) -> FloatArray:
+def waiting_values(days: FloatArray, urgency: IntArray, policy: Policy) -> FloatArray:
+    """Return the criterion of waiting."""
     waited = np.minimum(days / policy.waiting_full_days, 1.0)
     return WAITED * waited + URGENT * (urgency - 1) / (URGENCY_LEVELS - 1)

@@ -1,0 +1,55 @@
+"""All pairs in reach of each other: for few needs, and where numba is not installed."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from marketplace.matching.arrays import ON_SITE, REMOTE, Needs, Offers
+from marketplace.matching.policy import Policy
+from marketplace.matching.validation import IntArray
+
+# The search by straight lines keeps a margin for rounding; the rule on the distance decides.
+MARGIN_KM = 1e-3
+
+
+class Reach:
+    """Offers by the skills they come near to: a k-d tree of each skill (Bentley 1975), and those at a distance."""
+
+    def __init__(self, needs: Needs, offers: Offers, policy: Policy) -> None:
+        self.needs, self.offers = needs, offers
+        # A further skill only lowers a similarity: nothing at or above the floor is missed.
+        self.near = policy.similarity() >= policy.skill_floor
+        self.placed = np.isfinite(offers.lat) & (offers.places & ON_SITE > 0) & (offers.capacity > 0)
+        self.remote = (offers.places & REMOTE > 0) & (offers.capacity > 0)
+        self.buckets: dict[int, tuple[IntArray, cKDTree | None, IntArray]] = {}
+
+    def pairs(self, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """Return the pairs of these needs that may be feasible, each once."""
+        skills, width = self.needs.skills[rows], max(len(self.offers), 1)
+        keys = [np.empty(0, np.int64)]
+        for skill in np.unique(skills[skills >= 0]):
+            asking = rows[(skills == skill).any(axis=1)]
+            keys += [i * width + j for i, j in self._of_skill(int(skill), asking)]
+        unique = np.unique(np.concatenate(keys))
+        return unique // width, unique % width
+
+    def _of_skill(self, skill: int, asking: IntArray) -> list[tuple[IntArray, IntArray]]:
+        placed, tree, remote = self._bucket(skill)
+        needs, found = self.needs, []
+        on_site = asking[np.isfinite(needs.lat[asking]) & (needs.places[asking] & ON_SITE > 0)]
+        if tree is not None and len(on_site):
+            near = tree.query_ball_point(needs.point[on_site], needs.radius_km[on_site] + MARGIN_KM)
+            counts = np.fromiter((len(hits) for hits in near), np.int64, len(near))
+            hits = np.fromiter((hit for group in near for hit in group), np.int64, int(counts.sum()))
+            found.append((np.repeat(on_site, counts), placed[hits]))
+        far = asking[needs.places[asking] & REMOTE > 0]
+        found.append((np.repeat(far, len(remote)), np.tile(remote, len(far))))
+        return found
+
+    def _bucket(self, skill: int) -> tuple[IntArray, cKDTree | None, IntArray]:
+        if skill not in self.buckets:
+            skills = self.offers.skills
+            offers_near = ((skills >= 0) & self.near[skill][skills]).any(axis=1)
+            placed = np.flatnonzero(offers_near & self.placed)
+            tree = cKDTree(self.offers.point[placed]) if len(placed) else None
+            self.buckets[skill] = (placed, tree, np.flatnonzero(offers_near & self.remote))
+        return self.buckets[skill]
