@@ -125,7 +125,8 @@ def check(market, description, **fields):
         TOLD.upper(),
         TOLD.replace(",", " !"),
         TOLD.replace("confitures", "miels"),
-        "Par où commencer avec les colis ? Je ne sais pas du tout : je voudrais vendre mes confitures internet",
+        "Je ne sais pas du tout par où commencer avec les colis. Vendre mes confitures sur internet, "
+        "je voudrais.",
     ],
 )
 def test_a_text_that_repeats_a_listing_of_the_same_skill_is_seen(market, again):
