@@ -89,6 +89,8 @@ class Course:
         Rounds in which it had one and got no proposal.
     offer : (needs,) int
         Row of the offer that helped; −1 for none.
+    score : (needs,) float
+        Of that pair, in the round; NaN for none.
     distance_km : (needs,) float
         The way between that pair; NaN for none, and for a remote exchange.
     seconds_over_firsts : int
@@ -100,6 +102,7 @@ class Course:
     feasible: BoolArray
     passed_over: IntArray
     offer: IntArray
+    score: FloatArray
     distance_km: FloatArray
     seconds_over_firsts: int
 
@@ -199,7 +202,7 @@ class _Run:
         self.attempts: dict[tuple[int, int], int] = {}
         self.served_week, self.offer = np.full(n, -1), np.full(n, -1)
         self.feasible, self.passed_over = np.zeros(n, np.bool_), np.zeros(n, np.int64)
-        self.distance_km = np.full(n, np.nan)
+        self.score, self.distance_km = np.full(n, np.nan), np.full(n, np.nan)
         self.seconds_over_firsts = 0
 
     def round(self, week: int) -> None:
@@ -227,6 +230,7 @@ class _Run:
             feasible=self.feasible,
             passed_over=self.passed_over,
             offer=self.offer,
+            score=self.score,
             distance_km=self.distance_km,
             seconds_over_firsts=self.seconds_over_firsts,
         )
@@ -276,7 +280,8 @@ class _Run:
         self.attempts[pair] = self.attempts.get(pair, 0) + 1
         agree, decline = np.random.default_rng((self.seed, _ANSWERS, *pair, self.attempts[pair])).random(2)
         if agree < rules.agree_base + rules.agree_slope * score:
-            self.served_week[need], self.offer[need], self.distance_km[need] = week, offer, km
+            self.served_week[need], self.offer[need] = week, offer
+            self.score[need], self.distance_km[need] = score, km
             self._hold(offer, week + rules.exchange_weeks)
         elif decline < rules.decline_share:
             self.closed[pair] = None

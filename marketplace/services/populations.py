@@ -1,7 +1,7 @@
 """Markets to simulate: an invented one in real communes, or the present one gone on."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from marketplace.services.market import Reference, chunks
 
 Words = NDArray[np.str_]
 IntArray = NDArray[np.int64]
+Listings = TypeVar("Listings", Needs, Offers)
 
 # Rounds before the first whose listings are there already when the simulation starts.
 STOCK_WEEKS = 6
@@ -55,16 +56,24 @@ class Described:
     territory: Words
 
 
-def invented(
-    *, weeks: int, needs_per_week: float, offers_per_week: float, seed: int, region: str
-) -> Described:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """How many listings come in a week on average, for how many weeks, and the seed of all that is drawn."""
+
+    weeks: int
+    needs_per_week: float
+    offers_per_week: float
+    seed: int
+
+
+def invented(arrivals: Arrivals, *, region: str) -> Described:
     """Return a market of invented firms in the communes of a region (INSEE code), where people live.
 
     Raises NotFound for a region without communes.
     """
-    random = np.random.default_rng((seed, _STREAM))
-    need_week = _weeks(random, needs_per_week, weeks)
-    offer_week = _weeks(random, offers_per_week, weeks)
+    random = np.random.default_rng((arrivals.seed, _STREAM))
+    need_week = _with_stock(random, arrivals.needs_per_week, arrivals.weeks)
+    offer_week = _with_stock(random, arrivals.offers_per_week, arrivals.weeks)
     firms = _Firms(random, _communes(region), int((len(need_week) + len(offer_week)) / LISTINGS_PER_FIRM) + 1)
     maker = _Maker(random, market.reference(), firms)
     asking, needs = maker.needs(len(need_week))
@@ -78,7 +87,7 @@ def invented(
     )
 
 
-def present(*, weeks: int, needs_per_week: float, offers_per_week: float, seed: int) -> Described:
+def present(arrivals: Arrivals) -> Described:
     """Return the open listings of the site, followed by arrivals like them: drawn from them, by other firms.
 
     Raises NotFound when there is no open need or no open offer.
@@ -86,9 +95,9 @@ def present(*, weeks: int, needs_per_week: float, offers_per_week: float, seed: 
     now = market.load(needs=market.is_open(), offers=market.is_open())
     if not len(now.needs) or not len(now.offers):
         raise NotFound("no open need or no open offer to simulate")
-    random = np.random.default_rng((seed, _STREAM))
-    later_needs = _arrivals(random, needs_per_week, weeks)
-    later_offers = _arrivals(random, offers_per_week, weeks)
+    random = np.random.default_rng((arrivals.seed, _STREAM))
+    later_needs = _weeks(random, arrivals.needs_per_week, arrivals.weeks)
+    later_offers = _weeks(random, arrivals.offers_per_week, arrivals.weeks)
     alike = np.concatenate((np.arange(len(now.needs)), random.integers(0, len(now.needs), len(later_needs))))
     helpers = np.concatenate(
         (np.arange(len(now.offers)), random.integers(0, len(now.offers), len(later_offers)))
@@ -100,8 +109,8 @@ def present(*, weeks: int, needs_per_week: float, offers_per_week: float, seed: 
     return Described(
         source="the open listings, and arrivals like them",
         population=Population(
-            needs=_renamed(now.needs.take(alike), known=len(now.needs)),
-            offers=_renamed(now.offers.take(helpers), known=len(now.offers), first=len(alike)),
+            needs=_like(now.needs, alike),
+            offers=_like(now.offers, helpers, after=len(alike)),
             need_week=np.concatenate((waited[oldest_first], later_needs)),
             offer_week=np.concatenate((np.full(len(now.offers), -1), later_offers)),
         ),
@@ -116,21 +125,26 @@ def rurality_of(inhabitants: NDArray[np.int64]) -> Words:
     return np.asarray(RURALITIES)[np.searchsorted((TOWN, CITY), inhabitants, side="right")]
 
 
-def _arrivals(random: np.random.Generator, per_week: float, weeks: int) -> IntArray:
+def _weeks(random: np.random.Generator, per_week: float, weeks: int) -> IntArray:
+    """Return the week of each publication, sorted."""
     return np.repeat(np.arange(weeks), random.poisson(per_week, weeks))
 
 
-def _weeks(random: np.random.Generator, per_week: float, weeks: int) -> IntArray:
-    """Return the week of each publication, those of the stock at the start included; sorted."""
-    return _arrivals(random, per_week, weeks + STOCK_WEEKS) - STOCK_WEEKS
+def _with_stock(random: np.random.Generator, per_week: float, weeks: int) -> IntArray:
+    """Return the same with what was published before the first round and is still there."""
+    return _weeks(random, per_week, weeks + STOCK_WEEKS) - STOCK_WEEKS
 
 
-def _renamed(listings: Any, *, known: int, first: int = 0) -> Any:
-    """Give ids by age, and a firm of its own to each arrival."""
-    organisation = listings.organisation.copy()
-    arrivals = len(organisation) - known
-    organisation[known:] = -1 - first - np.arange(arrivals)
-    return replace(listings, id=np.arange(len(organisation)), organisation=organisation)
+def _like(listings: Listings, rows: IntArray, *, after: int = 0) -> Listings:
+    """Return these rows, which may repeat, under ids of their order; those that come later by new firms.
+
+    `after`: firms invented before.
+    """
+    columns = {field.name: getattr(listings, field.name)[rows] for field in fields(listings)}
+    arrivals = len(rows) - len(listings)
+    columns["id"] = np.arange(len(rows))
+    columns["organisation"][len(listings) :] = -1 - after - np.arange(arrivals)
+    return type(listings)(**columns)
 
 
 def _labels(listing_ids: IntArray) -> tuple[Words, Words, Words]:

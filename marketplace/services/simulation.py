@@ -68,6 +68,7 @@ class Outcome:
     served: int
     feasible: int
     coverage: float
+    mean_score: float
     mean_distance_km: float
     starved: int
     longest_passed_over: int
@@ -156,6 +157,7 @@ def _outcome(described: Described, course: Course, weeks: int, starved_after: in
         served=int(served.sum()),
         feasible=int(course.feasible.sum()),
         coverage=_share(served, course.feasible),
+        mean_score=_mean(course.score[served]),
         mean_distance_km=_mean(course.distance_km[served]),
         starved=int((course.passed_over > starved_after).sum()),
         longest_passed_over=int(course.passed_over.max(initial=0)),
@@ -248,6 +250,7 @@ def _rows(starved_after: int, waits: Mapping[str, Group]) -> list[tuple[str, Cal
     rows: list[tuple[str, Callable[[Outcome], str]]] = [
         ("needs served", lambda o: f"{o.served}"),
         ("of those with a candidate", lambda o: f"{o.coverage:.1%}"),
+        ("mean score", lambda o: f"{o.mean_score:.3f}"),
         ("mean distance, km", lambda o: f"{o.mean_distance_km:.1f}"),
         (f"passed over in > {starved_after} rounds", lambda o: f"{o.starved}"),
         ("passed over at most, rounds", lambda o: f"{o.longest_passed_over}"),
