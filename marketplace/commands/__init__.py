@@ -1,13 +1,16 @@
-"""The command line: `flask --app wsgi <group> <command>`. Exit 0: done; 1: refused, with the reason; 2: usage."""
+"""The command line: `flask --app wsgi <group> <command>`. Exit 0: done; 1: refused, and why; 2: usage."""
 
 from flask import Flask
 
-from marketplace.commands import match, skills, territories, users, worker
+from marketplace.commands import match, seed, serve, simulate, skills, territories, users, worker
 
 
 def init_app(app: Flask) -> None:
+    match.match.add_command(simulate.simulate)
     for command in (
         match.match,
+        seed.seed,
+        serve.serve,
         skills.skills,
         territories.territories,
         users.users,
