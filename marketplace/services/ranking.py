@@ -86,7 +86,8 @@ def choices(theirs: Listing, *, by: User) -> Choices:
     else:
         pairs = [(theirs, listing) for listing in mine]
         pool = market.load(needs=Listing.id == theirs.id, offers=Listing.id.in_(ids))
-    policies = {need.territory_siren: market.policy(_territory(need)) for need, _ in pairs}
+    needs = {need.territory_siren: need for need, _ in pairs}
+    policies = {siren: market.policy(_territory(need)) for siren, need in needs.items()}
     fitting, excluded = [], []
     for listing, (need, offer) in zip(mine, pairs, strict=True):
         if rule := obstacle(listing) or ("met" if listing.id in closed else ""):

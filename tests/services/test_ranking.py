@@ -2,9 +2,10 @@
 
 import pytest
 
-from marketplace.models import Place
+from marketplace.models import ListingState, MatchState, Organisation, Place
 from marketplace.services import ranking
 from marketplace.services.errors import NotFound, PairExcluded
+from tests.support.queries import counted
 
 RENNES, CESSON, LIFFRE, PARIS = "35238", "35051", "35152", "75056"
 
@@ -108,3 +109,76 @@ def test_explaining_unknown_listings_names_the_id(market):
         ranking.explain(need.id, 999)
     with pytest.raises(NotFound, match="no offer"):
         ranking.explain(need.id, need.id)
+
+
+def test_ones_own_listings_are_weighed_against_somebody_elses_best_first(market):
+    firm = market.organisation()
+    related = market.need(organisation=firm, skill="nom-de-domaine")
+    same = market.need(organisation=firm, skill="site-vitrine")
+    unfit = market.need(organisation=firm, skill="paie-en-ligne")
+
+    choices = ranking.choices(market.offer(skill="site-vitrine"), by=market.speaker(firm))
+
+    assert [own.listing.id for own in choices.fitting] == [same.id, related.id]
+    assert [(own.listing.id, own.rules) for own in choices.excluded] == [(unfit.id, ("skill",))]
+
+
+def test_weighing_gives_the_reasons_that_a_proposal_keeps(market):
+    need, offer = market.need(), market.offer()
+
+    (own,) = ranking.choices(need, by=market.speaker(offer)).fitting
+
+    assert own.reasons == ranking.reasons(need, offer)
+
+
+@pytest.mark.parametrize("state", [ListingState.PAUSED, ListingState.DRAFT, ListingState.PENDING])
+def test_ones_own_listing_that_is_not_online_says_so(market, state):
+    need = market.need(state=state)
+
+    (own,) = ranking.choices(market.offer(), by=market.speaker(need)).excluded
+
+    assert own.rules == ("offline",)
+
+
+def test_ones_own_need_that_is_taken_says_so(market):
+    need = market.need()
+    market.match(need=need)
+
+    (own,) = ranking.choices(market.offer(), by=market.speaker(need)).excluded
+
+    assert own.rules == ("matched",)
+
+
+def test_a_pair_that_met_already_says_so(market):
+    need, offer = market.need(), market.offer(capacity=2)
+    market.match(need=need, offer=offer, state=MatchState.DECLINED)
+
+    (own,) = ranking.choices(offer, by=market.speaker(need)).excluded
+
+    assert own.rules == ("met",)
+
+
+def test_nobody_elses_listing_is_offered_as_ones_own(market):
+    market.need()
+
+    choices = ranking.choices(market.offer(), by=market.speaker(market.organisation()))
+
+    assert (choices.fitting, choices.excluded) == ([], [])
+
+
+def test_weighing_asks_the_same_number_of_questions_whatever_one_has(market, db_session):
+    need, offer = market.need(), market.offer()
+    firm = db_session.get(Organisation, need.organisation_id)
+    person = market.speaker(need)
+    ranking.choices(offer, by=person)  # skills and sectors are read once a process
+    db_session.expire_all()
+    with counted() as few:
+        ranking.choices(offer, by=person)
+    for _ in range(5):
+        market.need(organisation=firm)
+    db_session.expire_all()
+
+    with counted() as many:
+        ranking.choices(offer, by=person)
+
+    assert int(many) == int(few)
