@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from geopy.distance import geodesic
 from numpy.typing import NDArray
-from sqlalchemy import Row, Select, and_, case, exists, func, select, union
+from sqlalchemy import Select, Subquery, and_, case, exists, func, select, union
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql import ColumnElement
 
@@ -52,6 +52,18 @@ _READ_AHEAD = 2
 _SMALLEST_CIRCLE_KM = 5
 _ANY_ACCENT = str.maketrans(dict.fromkeys("aceinouy", "_"))
 _LONG_WORD = 4  # letters, from which a plural's ending is left out
+
+
+Point = tuple[float, float]  # latitude, longitude
+
+
+class _Spot(NamedTuple):
+    """What a list is sifted and sorted by."""
+
+    id: int
+    lat: float | None
+    lon: float | None
+    title: str
 
 
 class Sort(StrEnum):
@@ -127,8 +139,12 @@ class TerritorySheet:
 
 
 def search(kind: ListingKind, filters: Filters, *, page: int = 1, size: int = PER_PAGE) -> Results:
-    """Return one page of the listings that pass all filters; a number outside the pages gives the nearest one."""
-    ids = _nearest(kind, filters) if _by_distance(filters) else _newest(kind, filters)
+    """Return one page of the listings that pass all filters.
+
+    A number outside the pages gives the nearest one. By distance, but with no point to measure from: by date.
+    """
+    point = _point(filters.near) if filters.sort is Sort.DISTANCE else None
+    ids = _nearest(kind, filters, point) if point else _newest(kind, filters)
     total = min(len(ids), COUNT_MAX)
     pages = max(1, -(-total // size))
     number = min(max(page, 1), pages)
@@ -137,7 +153,7 @@ def search(kind: ListingKind, filters: Filters, *, page: int = 1, size: int = PE
 
 
 def latest(kind: ListingKind, *, limit: int = LATEST) -> list[Found]:
-    return _load([row.id for row in _rows(kind, Filters(), limit=limit)], None)
+    return _load([spot.id for spot in _spots(kind, Filters(), limit=limit)], None)
 
 
 def counts() -> dict[str, Counted]:
@@ -179,6 +195,11 @@ def sections() -> Sequence[Sector]:
     return db.session.scalars(select(Sector).where(Sector.level == "section").order_by(Sector.code)).all()
 
 
+def sector(code: str) -> Sector | None:
+    """Return an entry of the NAF tree, at any level."""
+    return db.session.get(Sector, code)
+
+
 def open_territories() -> Sequence[Territory]:
     """Return the territories that moderate themselves, by name; TERRITORIES_SHOWN at most."""
     query = select(Territory).where(Territory.is_open).order_by(Territory.name).limit(TERRITORIES_SHOWN)
@@ -186,7 +207,7 @@ def open_territories() -> Sequence[Territory]:
 
 
 def find_territories(text: str) -> Sequence[Territory]:
-    """Return the territories whose name holds these words, then those of communes so called; at most TERRITORIES_SHOWN."""
+    """Return the territories so named, then those of communes so named; TERRITORIES_SHOWN at most."""
     words = fold(text).split()
     if not words:
         return []
@@ -232,7 +253,8 @@ def newest() -> Sequence[Listing]:
 
 
 def _is_listed() -> ColumnElement[bool]:
-    # SQLite keeps no statistics, and would read ix_listing_expiry from end to end: nearly every listing passes.
+    # COALESCE hides the column from ix_listing_expiry, which SQLite would read from end to end: it keeps no
+    # statistics, and nearly every listing passes.
     term = func.coalesce(Listing.expires_at, Listing.expires_at)
     # By the row, not by the list of the suspended: a page looks at few listings.
     suspended = exists().where(
@@ -241,30 +263,25 @@ def _is_listed() -> ColumnElement[bool]:
     return and_(Listing.state == ListingState.PUBLISHED, term > clock.now(), ~suspended)
 
 
-def _by_distance(filters: Filters) -> bool:
-    return filters.sort is Sort.DISTANCE and filters.near is not None and filters.near.lat is not None
-
-
 def _newest(kind: ListingKind, filters: Filters) -> list[int]:
     """Return ids, the newest first: more than COUNT_MAX of them when there are more, but seldom all."""
     limit = _READ_AHEAD * COUNT_MAX if filters.near or filters.words else COUNT_MAX + 1
-    rows = _rows(kind, filters, limit=limit)
-    kept = _sift(rows, filters)
-    if len(rows) == limit and len(kept) <= COUNT_MAX:
-        kept = _sift(_rows(kind, filters), filters)
-    return [row.id for row in kept]
+    spots = _spots(kind, filters, limit=limit)
+    kept = _sift(spots, filters)
+    if len(spots) == limit and len(kept) <= COUNT_MAX:
+        kept = _sift(_spots(kind, filters), filters)
+    return [spot.id for spot in kept]
 
 
-def _nearest(kind: ListingKind, filters: Filters) -> list[int]:
+def _nearest(kind: ListingKind, filters: Filters, point: Point) -> list[int]:
     """Return ids, the nearest first. The circle widens only until it holds more than COUNT_MAX."""
-    kept: list[Row[Any]] = []
+    kept: list[_Spot] = []
     for radius_km in _radii(filters):
         narrowed = replace(filters, radius_km=radius_km)
-        kept = _sift(_rows(kind, narrowed), narrowed)
+        kept = _sift(_spots(kind, narrowed), narrowed)
         if len(kept) > COUNT_MAX:
             break
-    far = _distances(kept, filters.near)
-    return [kept[index].id for index in np.argsort(far, kind="stable")]
+    return [kept[index].id for index in np.argsort(_distances(kept, point), kind="stable")]
 
 
 def _radii(filters: Filters) -> list[float]:
@@ -274,45 +291,51 @@ def _radii(filters: Filters) -> list[float]:
     return [radius for radius in inner if radius >= _SMALLEST_CIRCLE_KM] + [filters.radius_km]
 
 
-def _rows(kind: ListingKind, filters: Filters, *, limit: int | None = None) -> list[Row[Any]]:
-    """Return the id, point and title of the newest that pass, with some that _sift takes out."""
-    columns = (Listing.id, Listing.lat, Listing.lon, Listing.title, Listing.published_at)
-    query = select(*columns)
+def _spots(kind: ListingKind, filters: Filters, *, limit: int | None = None) -> list[_Spot]:
+    """Return the newest that pass all filters, with some that _sift takes out."""
+    rows = _passing(kind, filters).c
+    query = select(rows.id, rows.lat, rows.lon, rows.title)
+    query = query.order_by(rows.published_at.desc(), rows.id.desc()).limit(limit)
+    return [_Spot(*row) for row in db.session.execute(query)]
+
+
+def _passing(kind: ListingKind, filters: Filters) -> Subquery:
+    query = select(Listing.id, Listing.lat, Listing.lon, Listing.title, Listing.published_at)
     conditions = _conditions(kind, filters)
-    if filters.skill:
-        main = query.where(*conditions, Listing.skill_id == filters.skill.id)
-        query = select(*union(main, _with_further(query, filters.skill, conditions)).subquery().c)
-    else:
-        query = query.where(*conditions)
-    key, lat, lon, title, published_at = query.selected_columns
-    query = query.with_only_columns(key, lat, lon, title).order_by(published_at.desc(), key.desc())
-    return list(db.session.execute(query.limit(limit)))
-
-
-def _with_further(query: Select[Any], skill: Skill, conditions: list[ColumnElement[bool]]) -> Select[Any]:
-    """Return the listings that have the skill besides their main one.
-
-    In a CASE no index answers the conditions: SQLite, which keeps no statistics, would read every listing by
-    them rather than the few of the skill by their ids.
-    """
+    if filters.skill is None:
+        return query.where(*conditions).subquery()
+    # Two halves, each with its own index: one OR would read every listing of the place. In a CASE no index
+    # answers the conditions: SQLite, which keeps no statistics, would read every listing by them rather than
+    # the few of the skill by their ids.
     passes = case((and_(*conditions), 1), else_=0) == 1
-    few = query.join(ListingSkill, ListingSkill.listing_id == Listing.id)
-    return few.where(ListingSkill.skill_id == skill.id, passes)
+    further = query.join(ListingSkill, ListingSkill.listing_id == Listing.id)
+    return union(
+        query.where(*conditions, Listing.skill_id == filters.skill.id),
+        further.where(ListingSkill.skill_id == filters.skill.id, passes),
+    ).subquery()
 
 
-def _sift(rows: Sequence[Row[Any]], filters: Filters) -> list[Row[Any]]:
+def _sift(spots: list[_Spot], filters: Filters) -> list[_Spot]:
     """Keep what passes the filters that SQL only narrows: the exact words, the exact distance."""
-    words = fold(filters.words).split()
-    kept = [row for row in rows if _holds(words, row.title)] if words else list(rows)
-    if not kept or filters.near is None or filters.near.lat is None:
-        return kept
-    return [
-        row for row, km in zip(kept, _distances(kept, filters.near), strict=True) if km <= filters.radius_km
-    ]
+    words, point = fold(filters.words).split(), _point(filters.near)
+    if words:
+        spots = [spot for spot in spots if _holds(words, spot.title)]
+    if not spots or point is None:
+        return spots
+    within = _distances(spots, point) <= filters.radius_km
+    return [spot for spot, is_within in zip(spots, within, strict=True) if is_within]
 
 
-def _distances(rows: Sequence[Row[Any]], near: Commune) -> NDArray[np.float64]:
-    return market.distances_km(near.lat, near.lon, [row.lat for row in rows], [row.lon for row in rows])
+def _distances(spots: list[_Spot], point: Point) -> NDArray[np.float64]:
+    lats = np.array([spot.lat for spot in spots], np.float64)
+    lons = np.array([spot.lon for spot in spots], np.float64)
+    return market.distances_km(*point, lats, lons)
+
+
+def _point(near: Commune | None) -> Point | None:
+    if near is None or near.lat is None or near.lon is None:
+        return None
+    return near.lat, near.lon
 
 
 def _conditions(kind: ListingKind, filters: Filters) -> list[ColumnElement[bool]]:
@@ -334,9 +357,8 @@ def _conditions(kind: ListingKind, filters: Filters) -> list[ColumnElement[bool]
 
 def _around(near: Commune, radius_km: float) -> ColumnElement[bool]:
     """Return the condition of a box around the commune; the commune itself where nobody knows its point."""
-    if near.lat is None or near.lon is None:
-        return Listing.commune_insee == near.insee
-    return in_box(near.lat, near.lon, radius_km)
+    point = _point(near)
+    return in_box(*point, radius_km) if point else Listing.commune_insee == near.insee
 
 
 def _of_sector(sector: Sector) -> ColumnElement[bool]:
@@ -360,16 +382,16 @@ def _singular(word: str) -> str:
     return word[:-1] if len(word) > _LONG_WORD and word[-1] in "sx" else word
 
 
-def _load(ids: Sequence[int], near: Commune | None) -> list[Found]:
-    query = select(Listing).where(Listing.id.in_(ids)).options(*SHOWN)
-    rows = {listing.id: listing for listing in db.session.scalars(query)}
-    return [Found(rows[key], _distance_km(near, rows[key])) for key in ids]
+def _load(ids: list[int], near: Commune | None) -> list[Found]:
+    rows = db.session.scalars(select(Listing).where(Listing.id.in_(ids)).options(*SHOWN))
+    listings = {listing.id: listing for listing in rows}
+    return [Found(listings[key], _distance_km(_point(near), listings[key])) for key in ids]
 
 
-def _distance_km(near: Commune | None, listing: Listing) -> float | None:
-    if near is None or near.lat is None or listing.lat is None:
+def _distance_km(point: Point | None, listing: Listing) -> float | None:
+    if point is None or listing.lat is None:
         return None
-    return float(geodesic((near.lat, near.lon), (listing.lat, listing.lon)).km)
+    return float(geodesic(point, (listing.lat, listing.lon)).km)
 
 
 def _count(query: Select[Any]) -> int:

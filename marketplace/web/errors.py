@@ -1,6 +1,6 @@
 """Every refusal becomes its page here: the right status and one French sentence that says what to do."""
 
-from flask import Flask, Response, make_response, render_template
+from flask import Flask, Response, current_app, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
@@ -69,7 +69,11 @@ def init_app(app: Flask) -> None:
 
 
 def page(status: int, title: str, message: str) -> Response:
-    return make_response(render_template("errors/error.html", status=status, title=title, message=message), status)
+    told = {"status": status, "title": title, "message": message}
+    if status < 500:  # noqa: PLR2004
+        return make_response(render_template("errors/error.html", **told), status)
+    # render_template() would ask the database who reads, and it may be what does not answer.
+    return make_response(current_app.jinja_env.get_template("errors/error.html").render(**told), status)
 
 
 def _http(error: HTTPException) -> Response:

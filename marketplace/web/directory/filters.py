@@ -1,6 +1,7 @@
 """The filters of a list, as they stand in its address. A bad one is told at its field, and left out."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 
 from marketplace.models.listings import RADIUS_MAX_KM
-from marketplace.services import directory, places, sectors, skills, territories
+from marketplace.services import directory, places, skills, territories
 from marketplace.services.directory import Filters, Sort, Venue
 from marketplace.services.errors import NotFound
 from marketplace.web.forms import BaseForm, CommuneField, TextField, WholeNumber
@@ -29,6 +30,7 @@ class ReferenceField(SelectField):
         super().__init__(label, default="", **kwargs)
         self.blank = blank
         self.rows: Mapping[str, Any] = {}
+        self.choices: Any = []
 
     @property
     def row(self) -> Any:
@@ -79,7 +81,8 @@ class Asked:
     state: Mapping[str, str]
 
     def url(self, **changes: str | int | None) -> str:
-        return url_for(request.endpoint or "", **{**self.state, **changes})
+        values: dict[str, Any] = {**self.state, **changes}
+        return url_for(request.endpoint or "", **values)
 
     def page_url(self, number: int) -> str:
         return self.url(page=number if number > 1 else None)
@@ -113,7 +116,7 @@ class Asked:
         """A radius worth trying when this one finds nothing."""
         if self.filters.near is None or self.filters.radius_km >= RADIUS_MAX_KM:
             return None
-        return min(RADIUS_MAX_KM, max(10, 2 * self.filters.radius_km))
+        return min(RADIUS_MAX_KM, max(10, 2 * round(self.filters.radius_km)))
 
 
 def read(args: MultiDict[str, str]) -> Asked:
@@ -147,16 +150,14 @@ def _offer(form: FilterForm, args: MultiDict[str, str]) -> None:
     form.domain.offer({domain.slug: domain for domain in domains}, lambda domain: domain.label)
     sections = {section.code: section for section in directory.sections()}
     named = args.get(form.sector.name, "")
-    if named not in sections and (sector := sectors.get(named)):
+    if named not in sections and (sector := directory.sector(named)):
         sections[named] = sector
     form.sector.offer(sections, lambda sector: _cut(sector.label))
     open_now = {territory.siren: territory for territory in directory.open_territories()}
     siren = args.get(form.territory.name, "")
     if siren and siren not in open_now:
-        try:
+        with suppress(NotFound):  # the field tells it
             open_now[siren] = territories.get(siren)
-        except NotFound:
-            pass  # the field tells it
     form.territory.offer(open_now, lambda territory: _cut(territory.name))
 
 

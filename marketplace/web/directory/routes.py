@@ -74,5 +74,5 @@ def _list(kind: ListingKind) -> ResponseReturnValue:
 
 def _publish_url(kind: ListingKind, asked: filters.Asked) -> str:
     """Return the form of a listing that answers this list, filled in with what was looked for."""
-    known = {name: asked.state[name] for name in ("competence", "commune") if name in asked.state}
-    return url_for("listings.publish_need" if kind is ListingKind.NEED else "listings.publish_offer", **known)
+    form = "listings.publish_need" if kind is ListingKind.NEED else "listings.publish_offer"
+    return url_for(form, competence=asked.state.get("competence"), commune=asked.state.get("commune"))
