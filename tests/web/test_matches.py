@@ -6,7 +6,7 @@ import pytest
 
 from marketplace.extensions import db
 from marketplace.models import ListingState, Match, MatchState, MembershipState, Organisation, Place
-from marketplace.services import rounds
+from marketplace.services import listings, rounds
 from tests.support.builders import CESSON, PARIS, RENNES
 from tests.support.queries import counted
 
@@ -551,3 +551,15 @@ def test_a_circle_says_whom_i_help_and_who_helps_me(market, login):
     assert "Une boucle d’échange" in page
     assert "<strong>Vous aidez</strong> Jardin Vert" in page
     assert "Jardin Vert <strong>vous aide</strong>" in page
+
+
+def test_a_proposal_that_ended_with_its_listing_says_so_to_each_side(
+    market, login, need, offer, helped, helper
+):
+    match = market.match(need=need, offer=offer)
+
+    listings.withdraw(offer.id, by=helper)
+
+    path = f"/mises-en-relation/{match.id}"
+    assert "L’annonce de l’autre structure n’est plus disponible" in text(login(helped).get(path))
+    assert "Votre annonce n’est plus en ligne" in text(login(helper).get(path))
