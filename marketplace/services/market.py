@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import Row, String, and_, cast, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from marketplace import clock, matching
@@ -113,12 +113,30 @@ class Market:
     needs: Needs
     offers: Offers
     reference: Reference
+    # The territory of each need, whose settings score its pairs.
+    territories: Sequence[str | None]
 
     def need_rows(self, ids: ArrayLike) -> NDArray[np.int64]:
         return np.searchsorted(self.needs.id, ids)
 
     def offer_rows(self, ids: ArrayLike) -> NDArray[np.int64]:
         return np.searchsorted(self.offers.id, ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Whose settings score which needs: those of the need's territory if it chose some, else the nation's."""
+
+    national: Policy
+    own: Mapping[str, Policy]
+
+    def of(self, territory: str | None) -> Policy:
+        return self.own.get(territory, self.national) if territory else self.national
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return them as JSON, to keep with a round."""
+        own = {siren: policy.to_mapping() for siren, policy in self.own.items()}
+        return self.national.to_mapping() | ({"territories": own} if own else {})
 
 
 def has_room() -> ColumnElement[bool]:
@@ -142,10 +160,12 @@ def is_open() -> ColumnElement[bool]:
 def load(*, needs: ColumnElement[bool], offers: ColumnElement[bool]) -> Market:
     """Return the listings that meet the two conditions as arrays."""
     known = reference()
+    asking = _rows(ListingKind.NEED, needs)
     return Market(
-        needs=_needs(_rows(ListingKind.NEED, needs), known),
+        needs=_needs(asking, known),
         offers=_offers(_rows(ListingKind.OFFER, offers), known),
         reference=known,
+        territories=[row.territory_siren for row in asking],
     )
 
 
@@ -161,6 +181,13 @@ def policy(territory: Territory | None = None) -> Policy:
     known = reference()
     overrides = territory.policy if territory else {}
     return Policy.from_mapping(overrides, skills=known.skills, sectors=known.sectors)
+
+
+def policies() -> Policies:
+    """Return the policies that rule now, of the nation and of the territories that chose theirs."""
+    chosen = select(Territory).where(cast(Territory.policy, String) != "{}").order_by(Territory.siren)
+    own = {place.siren: policy(place) for place in db.session.scalars(chosen)}
+    return Policies(national=policy(), own=own)
 
 
 def settings(using: Policy) -> Settings:
@@ -199,10 +226,26 @@ def candidates(market: Market, using: Policy, *, top_k: int) -> matching.Edges:
     )
 
 
-def plan(market: Market, using: Policy, *, on_step: Callable[[str, float], None] | None = None) -> Plan:
-    """Return circles and pairs of a round over the market."""
+def plan(
+    market: Market,
+    using: Policies,
+    *,
+    excluded: tuple[ArrayLike, ArrayLike] | None = None,
+    on_step: Callable[[str, float], None] | None = None,
+) -> Plan:
+    """Return circles and pairs of a round over the market.
+
+    `excluded`: pairs of rows never to be proposed; the closed pairs, unless told otherwise. Each need's
+    pairs are scored by the settings of its territory. Priority and circles follow the nation's when several
+    rule, so that no territory can put its own needs before those of another.
+    """
+    closed = closed_pairs(market) if excluded is None else excluded
+    ruling = {siren: using.of(siren) for siren in dict.fromkeys(market.territories)}
+    if len({id(policy) for policy in ruling.values()}) <= 1:
+        only = next(iter(ruling.values()), using.national)
+        return matching.plan_round(market.needs, market.offers, only, excluded=closed, on_step=on_step)
     return matching.plan_round(
-        market.needs, market.offers, using, excluded=closed_pairs(market), on_step=on_step
+        market.needs, market.offers, using.national, edges=_edges(market, using, closed), on_step=on_step
     )
 
 
@@ -246,6 +289,24 @@ def chunks(items: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
     left = iter(items)
     while chunk := list(islice(left, size)):
         yield chunk
+
+
+def _edges(market: Market, using: Policies, excluded: tuple[ArrayLike, ArrayLike]) -> matching.Edges:
+    """Return the feasible pairs of a market under several policies."""
+    need, offer = (np.asarray(rows) for rows in excluded)
+    ruling = [using.of(siren) for siren in market.territories]
+    parts = []
+    for policy in {id(policy): policy for policy in ruling}.values():
+        rows = np.flatnonzero([other is policy for other in ruling])
+        mine = np.isin(need, rows)
+        found = matching.find_candidates(
+            market.needs.take(rows),
+            market.offers,
+            policy,
+            excluded=(np.searchsorted(rows, need[mine]), offer[mine]),
+        )
+        parts.append((rows[found.need], found.offer, found.distance_km, found.weight))
+    return matching.Edges(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _detail(criterion: str, market: Market, need_row: int, offer_row: int, told: matching.Explanation) -> str:
@@ -305,6 +366,7 @@ def _rows(kind: ListingKind, condition: ColumnElement[bool]) -> list[Row[Any]]:
             Listing.places,
             Listing.availability,
             Listing.sector_code,
+            Listing.territory_siren,
             Listing.avoid_competitors,
             Listing.competitor_radius_km,
             Listing.urgency,

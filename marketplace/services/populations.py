@@ -140,7 +140,8 @@ def _like(listings: Listings, rows: IntArray, *, after: int = 0) -> Listings:
 
     `after`: firms invented before.
     """
-    columns = {field.name: getattr(listings, field.name)[rows] for field in fields(listings)}
+    given = (field.name for field in fields(listings) if field.init)
+    columns = {name: getattr(listings, name)[rows] for name in given}
     arrivals = len(rows) - len(listings)
     columns["id"] = np.arange(len(rows))
     columns["organisation"][len(listings) :] = -1 - after - np.arange(arrivals)

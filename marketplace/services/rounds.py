@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, true, update
 
 from marketplace import clock
 from marketplace.extensions import db
-from marketplace.matching import Plan, Policy
+from marketplace.matching import Plan
 from marketplace.models import (
     ExchangeCircle,
     Listing,
@@ -29,7 +29,7 @@ from marketplace.models import (
 )
 from marketplace.services import mailer, market
 from marketplace.services.errors import NotFound
-from marketplace.services.market import Reasons, chunks
+from marketplace.services.market import Policies, Reasons, chunks
 from marketplace.services.matches import ANSWER_WITHIN
 from marketplace.services.work import Work, unit_of_work
 
@@ -90,14 +90,14 @@ def run(
 ) -> RoundReport:
     """Run a round over the needs of one territory, or of all, and propose its pairs.
 
-    Live matches are not touched and a declined pair never comes back. What changed while the matcher computed is
-    checked again before writing. `on_step(step, fraction)` follows the progress. Raises NotFound for a SIREN that
-    is no territory.
+    Each need is scored by the settings of its territory. Live matches are not touched and a declined pair never
+    comes back. What changed while the matcher computed is checked again before writing. `on_step(step, fraction)`
+    follows the progress. Raises NotFound for a SIREN that is no territory.
     """
     tell = on_step or (lambda _step, _fraction: None)
     started_at, start = clock.now(), perf_counter()
-    place = _territory(territory)
-    using = market.policy(place)
+    _require_territory(territory)
+    using = market.policies()
     tell(LOAD, 0.0)
     pool = market.load(
         needs=market.is_open() & (Listing.territory_siren == territory if territory else true()),
@@ -119,7 +119,7 @@ def run(
                 finished_at=clock.now(),
                 territory_siren=territory,
                 started_by_id=by.id if by else None,
-                policy=using.to_mapping(),
+                policy=(using.of(territory) if territory else using).to_mapping(),
                 figures=figures,
             ),
             by=by,
@@ -141,16 +141,12 @@ def latest(limit: int = 5) -> list[MatchingRound]:
     return list(db.session.scalars(select(MatchingRound).order_by(MatchingRound.id.desc()).limit(limit)))
 
 
-def _territory(siren: str | None) -> Territory | None:
-    if siren is None:
-        return None
-    place = db.session.get(Territory, siren)
-    if place is None:
+def _require_territory(siren: str | None) -> None:
+    if siren is not None and db.session.get(Territory, siren) is None:
         raise NotFound(f"territory {siren}")
-    return place
 
 
-def _proposals(pool: market.Market, using: Policy, plan: Plan) -> list[Proposal]:
+def _proposals(pool: market.Market, using: Policies, plan: Plan) -> list[Proposal]:
     circle_of = {edge: number for number, circle in enumerate(plan.circles) for edge in circle}
     needs, offers, edges = pool.needs, pool.offers, plan.edges
     found = []
@@ -163,7 +159,7 @@ def _proposals(pool: market.Market, using: Policy, plan: Plan) -> list[Proposal]
                 need_organisation_id=int(needs.organisation[need]),
                 offer_organisation_id=int(offers.organisation[offer]),
                 circle=circle_of.get(edge),
-                reasons=market.reasons(pool, using, need, offer),
+                reasons=market.reasons(pool, using.of(pool.territories[need]), need, offer),
             )
         )
     return found
