@@ -66,7 +66,8 @@ def confirm(token: str) -> ResponseReturnValue:
             return render_template("accounts/confirm.html", email=accounts.read_confirm(token).email)
         user = accounts.confirm(token)
     except TokenExpired:
-        return render_template("accounts/expired.html", again=url_for(".resend")), GONE
+        again = url_for(".resend", suite=returning.wanted() or None)
+        return render_template("accounts/expired.html", again=again), GONE
     _open_session(user)
     flash("Votre adresse est confirmée : bienvenue !", "success")
     return redirect(returning.wanted() or url_for("organisations.join"))

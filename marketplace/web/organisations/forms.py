@@ -1,4 +1,5 @@
 from wtforms import RadioField, SelectField
+from wtforms.fields.choices import SelectChoice
 
 from marketplace.models import OrganisationKind, SizeClass
 from marketplace.web.display import label
@@ -18,12 +19,12 @@ class CreateForm(BaseForm):
     kind = RadioField(
         "Type de structure",
         name="type",
-        choices=[(kind.value, label(kind).capitalize()) for kind in OrganisationKind],
+        choices=[SelectChoice(kind.value, label(kind).capitalize()) for kind in OrganisationKind],
         coerce=OrganisationKind,
     )
     size = SelectField(
         "Nombre de personnes",
         name="effectif",
-        choices=[(size.value, label(size).capitalize()) for size in SizeClass],
+        choices=[SelectChoice(size.value, label(size).capitalize()) for size in SizeClass],
         coerce=SizeClass,
     )

@@ -28,11 +28,13 @@ def join() -> ResponseReturnValue:
         if existing is None:
             onward = {"siret": form.siret.siret, **_told(), "suite": returning.wanted()}
             return redirect(f"{url_for('.create')}?{urlencode(onward)}")
+    memberships = organisations.memberships(current_user)
     return form_page(
         "organisations/join.html",
         form,
         existing=existing,
-        memberships=organisations.memberships(current_user),
+        is_in=existing is not None and existing.id in {each.organisation_id for each in memberships},
+        memberships=memberships,
         requests=organisations.requests_to_decide(current_user),
         suite=returning.wanted(),
     )
