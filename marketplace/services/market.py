@@ -272,6 +272,20 @@ def reasons(market: Market, using: Policy, need_row: int, offer_row: int) -> Rea
     )
 
 
+def ways_km(
+    market: Market, using: Policies, need_rows: ArrayLike, offer_rows: ArrayLike
+) -> NDArray[np.float64]:
+    """Return how far the two of each pair would travel to meet; NaN where they would meet remotely."""
+    need, offer = np.asarray(need_rows, np.int64), np.asarray(offer_rows, np.int64)
+    ways = np.full(len(need), np.nan)
+    ruling = [using.of(market.territories[row]) for row in need.tolist()]
+    for policy in {id(policy): policy for policy in ruling}.values():
+        rows = np.flatnonzero([other is policy for other in ruling])
+        facts = matching.pairs.facts_of(market.needs, need[rows], market.offers, offer[rows], policy)
+        ways[rows] = np.where(matching.scoring.is_remote(facts, policy), np.nan, facts.distance_km)
+    return ways
+
+
 def broken_rules(market: Market, using: Policy, need_row: int, offer_row: int) -> tuple[str, ...]:
     """Return the names of the hard rules that exclude the pair; empty when it is feasible."""
     return matching.explain(market.needs, need_row, market.offers, offer_row, using).excluded_by
