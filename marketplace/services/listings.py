@@ -32,6 +32,7 @@ from marketplace.services.work import Work, unit_of_work
 LIFETIME = timedelta(days=90)
 PERMANENT_LIFETIME = timedelta(days=365)
 REMINDER_DAYS = (7, 1)
+SECOND_CLICK = timedelta(minutes=1)
 # Where no territory says otherwise.
 DEFAULT_RADIUS_KM = 20
 # What its author has still to send.
@@ -110,10 +111,15 @@ def publish(
     """Write a listing and publish it, or keep it for the moderator, or as a draft.
 
     It waits (pending) when the territory reads before publication or is not open yet, or when a pre-check
-    flags the text. Raises NotFound, NotAllowed (rights.require_speaker), FieldError.
+    flags the text. The same form sent twice makes one listing. Raises NotFound, NotAllowed
+    (rights.require_speaker).
     """
     with unit_of_work() as work:
         organisation = rights.require_speaker(by, organisation_id)
+        work.lock(Organisation, organisation_id)  # a second click waits here for the first
+        sent = sent_before(kind, sheet, organisation_id=organisation_id, by=by, as_draft=as_draft)
+        if sent is not None:
+            return sent
         listing = Listing(kind=kind, organisation_id=organisation_id, author_id=by.id)
         _place(listing, organisation)
         _fill(listing, sheet)
@@ -123,6 +129,24 @@ def publish(
         else:
             _submit(work, listing, by=by)
     return listing
+
+
+def sent_before(
+    kind: ListingKind, sheet: ListingSheet, *, organisation_id: int, by: User, as_draft: bool
+) -> Listing | None:
+    """Return the listing that the same form, sent a moment ago, has made."""
+    is_draft = Listing.state == ListingState.DRAFT
+    query = select(Listing).where(
+        Listing.organisation_id == organisation_id,
+        Listing.author_id == by.id,
+        Listing.kind == kind,
+        Listing.skill_id == sheet.skill_id,
+        Listing.title == sheet.title,
+        Listing.description == sheet.description,
+        Listing.created_at >= clock.now() - SECOND_CLICK,
+        is_draft if as_draft else ~is_draft,
+    )
+    return db.session.scalar(query.limit(1))
 
 
 def foresee(

@@ -21,8 +21,15 @@ from marketplace.models import (
     ModerationMode,
     User,
 )
-from marketplace.services import listings, matches
-from marketplace.services.errors import FieldError, InvalidTransition, NotAllowed, NotFound, TokenExpired
+from marketplace.services import listings, matches, ranking
+from marketplace.services.errors import (
+    CapacityReached,
+    FieldError,
+    InvalidTransition,
+    NotAllowed,
+    NotFound,
+    TokenExpired,
+)
 from marketplace.services.listings import ListingOver, ListingSheet
 from tests.support.builders import LIFFRE, LIFFRE_CORMIER, RENNES_METROPOLE
 from tests.support.queries import counted
@@ -127,6 +134,41 @@ def test_the_author_can_know_beforehand_what_will_make_the_text_wait(market):
     assert listings.foresee(NEED, told, organisation_id=organisation.id) == ["phone"]
     assert listings.foresee(NEED, sheet(market), organisation_id=organisation.id) == []
     assert db.session.scalar(select(Listing.id)) is None
+
+
+def test_a_form_sent_twice_makes_one_listing(market, clock):
+    firm = market.organisation()
+    first = publish(market, organisation=firm)
+    assert publish(market, organisation=firm) == first
+    clock.move(minutes=2)
+    assert publish(market, organisation=firm) != first
+
+
+def test_a_form_sent_twice_at_once_makes_one_listing(app, market, outbox):
+    firm = market.organisation()
+    told, firm_id, person_id = sheet(market), firm.id, market.speaker(firm).id
+
+    def send():
+        return listings.publish(
+            NEED, told, organisation_id=firm_id, by=db.session.get_one(User, person_id)
+        ).id
+
+    first, second = at_once(app, send, send)
+    assert first == second
+    assert len(outbox.all()) == 1
+
+
+def test_a_draft_can_be_followed_at_once_by_the_same_text_published(market):
+    market.open_territory()
+    firm = market.organisation()
+    publish(market, organisation=firm, as_draft=True)
+    assert publish(market, organisation=firm).state is S.PUBLISHED
+
+
+def test_a_colleague_or_another_structure_may_say_the_same(market):
+    first = publish(market)
+    other = market.organisation(manager=db.session.get(User, first.author_id))
+    assert publish(market, organisation=other) != first
 
 
 def test_a_draft_is_seen_by_nobody_and_told_to_nobody(market, outbox):
@@ -426,6 +468,26 @@ def test_capacity_does_not_fall_below_what_is_under_way(market):
     assert refusal.value.field == "capacity"
     assert read_again(offer).capacity == 3
     assert listings.change(offer.id, same_as(offer, capacity=2), by=by).capacity == 2
+
+
+def test_lowering_the_capacity_while_the_last_place_is_taken_never_breaks(app, market):
+    offer, need = market.offer(capacity=2), market.need()
+    market.match(offer=offer)
+    reasons, lower = ranking.reasons(need, offer), same_as(offer, capacity=1)
+    offer_id, need_id, of_offer, of_need = (
+        offer.id, need.id, market.speaker(offer).id, market.speaker(need).id,
+    )  # fmt: skip
+
+    outcomes = at_once(
+        app,
+        lambda: listings.change(offer_id, lower, by=db.session.get_one(User, of_offer)),
+        lambda: matches.propose(need_id, offer_id, by=db.session.get_one(User, of_need), reasons=reasons),
+    )
+
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    assert [type(refusal) for refusal in refused] in ([FieldError], [CapacityReached])
+    offer = listing_of(offer_id)
+    assert offer.live_matches == offer.capacity
 
 
 @pytest.mark.parametrize(("limit", "why"), [(1, "déjà faits"), (2, "en cours ou faits")])

@@ -190,6 +190,12 @@ def test_a_text_corrected_after_the_warning_is_online_at_once(baker):
     assert the_listing().state is S.PUBLISHED
 
 
+def test_a_second_click_makes_no_second_listing(baker):
+    first = baker.post(NEED, data=ANSWERS)
+    assert baker.post(NEED, data=ANSWERS).location == first.location
+    assert how_many() == 1
+
+
 def test_a_draft_is_kept_without_any_check(baker):
     answer = follow(baker, baker.post(NEED, data=FLAGGED | {"action": "brouillon"}))
     assert "Votre brouillon est gardé" in text(answer)

@@ -92,13 +92,16 @@ def _open(kind: ListingKind, structures: Sequence[Organisation], person: User | 
 
 
 def _send(form: ListingForm, person: User) -> ResponseReturnValue:
-    as_draft, organisation_id = _action() == AS_DRAFT, form.organisation_id()
-    flags = _to_confirm(form, organisation_id)
+    as_draft, organisation_id, sheet = _action() == AS_DRAFT, form.organisation_id(), form.sheet()
+    sent = listings.sent_before(
+        form.kind, sheet, organisation_id=organisation_id, by=person, as_draft=as_draft
+    )
+    flags = [] if sent else _to_confirm(form, organisation_id)
     if flags:
         _keep(form, person)
         return _page(form, flags=flags)
     listing = listings.publish(
-        form.kind, form.sheet(), organisation_id=organisation_id, by=person, as_draft=as_draft
+        form.kind, sheet, organisation_id=organisation_id, by=person, as_draft=as_draft
     )
     drafts.forget(form.kind, tokens=_tokens(form.kind), by=person)
     session.pop(_token_key(form.kind), None)
