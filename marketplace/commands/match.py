@@ -1,11 +1,15 @@
 """`flask match`: matching rounds, and why a pair has its score."""
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import click
 from flask.cli import AppGroup
 
 from marketplace.commands.progress import progress
 from marketplace.commands.refusals import told
-from marketplace.services import ranking, rounds
+from marketplace.services import policies, ranking, rounds, tuning
 from marketplace.services.errors import PairExcluded
 
 match = AppGroup("match", help="Pair needs with offers.")
@@ -14,13 +18,29 @@ match = AppGroup("match", help="Pair needs with offers.")
 @match.command()
 @click.option("--territory", metavar="SIREN", help="Only the needs of this intercommunality.")
 @click.option("--dry-run", is_flag=True, help="Compute and print; write nothing.")
+@click.option(
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --dry-run: other settings (JSON or TOML), compared with the present ones over the last round.",
+)
 @click.option("--json", "as_json", is_flag=True)
 @told
-def run(territory: str | None, dry_run: bool, as_json: bool) -> None:
+def run(territory: str | None, dry_run: bool, policy: Path | None, as_json: bool) -> None:
     """Run a matching round."""
+    if policy and not dry_run:
+        raise click.UsageError("--policy is for a --dry-run: a round follows the settings that were applied")
+    settings = policies.read_file(policy) if policy else None
     with progress("Matching") as step:
-        report = rounds.run(territory=territory, dry_run=dry_run, on_step=step)
-    click.echo(report.to_json() if as_json else report.to_text())
+        report = rounds.run(territory=territory, dry_run=dry_run, settings=settings, on_step=step)
+    if settings is None:
+        click.echo(report.to_json() if as_json else report.to_text())
+        return
+    comparison = tuning.compare(territory, settings)
+    if as_json:
+        click.echo(json.dumps({**asdict(report), "comparison": asdict(comparison)}, ensure_ascii=False))
+    else:
+        click.echo(f"{report.to_text()}\n{comparison.to_text()}")
 
 
 @match.command()

@@ -6,6 +6,7 @@ Settings are overrides of matching.Policy, as JSON: what is not named is as for 
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from marketplace.models import PolicyVersion, Territory, User
 from marketplace.models.policies import NOTE_MAX
 from marketplace.services import market, rights
 from marketplace.services.errors import FieldError, NotFound
+from marketplace.services.market import Policies
 from marketplace.services.work import unit_of_work
 
 WHOLE = frozenset({"level_gap", "circle_max_length"})
@@ -66,6 +68,14 @@ def to_policy(settings: Settings) -> Policy:
     """Return the matcher's policy for checked settings."""
     known = market.reference()
     return Policy.from_mapping(settings, skills=known.skills, sectors=known.sectors)
+
+
+def changed(territory: str | None, settings: object) -> Policies:
+    """Return the policies that rule now, but for one territory, or for the nation. Raises FieldError."""
+    present, other = market.policies(), to_policy(checked(settings))
+    if territory is None:
+        return replace(present, national=other)
+    return replace(present, own={**present.own, territory: other})
 
 
 def territory_of(siren: str, *, by: User) -> Territory:

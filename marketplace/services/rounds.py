@@ -27,10 +27,11 @@ from marketplace.models import (
     Territory,
     User,
 )
-from marketplace.services import mailer, market
+from marketplace.services import mailer, market, policies
 from marketplace.services.errors import NotFound
 from marketplace.services.market import Policies, Reasons, chunks
 from marketplace.services.matches import ANSWER_WITHIN
+from marketplace.services.policies import Settings
 from marketplace.services.work import Work, unit_of_work
 
 OnStep = Callable[[str, float], None]
@@ -86,18 +87,26 @@ class RoundReport:
 
 
 def run(
-    *, territory: str | None = None, dry_run: bool = False, by: User | None = None, on_step: OnStep | None = None
+    *,
+    territory: str | None = None,
+    dry_run: bool = False,
+    settings: Settings | None = None,
+    by: User | None = None,
+    on_step: OnStep | None = None,
 ) -> RoundReport:
     """Run a round over the needs of one territory, or of all, and propose its pairs.
 
-    Each need is scored by the settings of its territory. Live matches are not touched and a declined pair never
-    comes back. What changed while the matcher computed is checked again before writing. `on_step(step, fraction)`
-    follows the progress. Raises NotFound for a SIREN that is no territory.
+    Each need is scored by the settings of its territory. Live matches are not touched and a declined pair
+    never comes back. What changed while the matcher computed is checked again before writing. `settings`: in
+    a dry run only, instead of those of the territory, or of the nation. `on_step(step, fraction)` follows the
+    progress. Raises NotFound for a SIREN that is no territory, FieldError for a setting that cannot be.
     """
+    if settings is not None and not dry_run:
+        raise ValueError("settings are for a dry run: a round follows those that were applied")
     tell = on_step or (lambda _step, _fraction: None)
     started_at, start = clock.now(), perf_counter()
     _require_territory(territory)
-    using = market.policies()
+    using = market.policies() if settings is None else policies.changed(territory, settings)
     tell(LOAD, 0.0)
     pool = market.load(
         needs=market.is_open() & (Listing.territory_siren == territory if territory else true()),

@@ -110,15 +110,11 @@ def compare(siren: str | None, settings: Settings) -> Comparison:
     Proposals of that round that are still alive are put back, with their places; the rest of the market is as
     it is now. For all territories the settings stand for the nation's. Writes nothing. Raises FieldError.
     """
-    other = policies.to_policy(policies.checked(settings))
-    present = market.policies()
-    changed = (
-        replace(present, own={**present.own, siren: other}) if siren else replace(present, national=other)
-    )
+    others = policies.changed(siren, settings)
     round_id, pairs = _last_pairs(siren)
     pool = _pool(siren, pairs)
     closed = _still_closed(pool, pairs)
-    before, after = (_chosen(pool, using, closed) for using in (present, changed))
+    before, after = (_chosen(pool, using, closed) for using in (market.policies(), others))
     return Comparison(
         territory=siren,
         round_id=round_id,
