@@ -142,7 +142,7 @@ def load(
         writer = _Writer(market=len(loaded), authors=_open(work) if first else {})
         for firms in chunks(script.firms(needs=needs, offers=offers, with_cast=first), FIRMS_AT_ONCE):
             writer.write(firms)
-            tell("firms and listings", (writer.needs + writer.offers) / (needs + offers))
+            tell("firms and listings", (writer.needs + writer.offers) / max(1, needs + offers))
         report = writer.report()
         work.session.add(AuditEntry(action=_LOADED, subject_type="demonstration", subject_id=mark))
     return report
@@ -350,4 +350,5 @@ def _insert(model: type[Any], rows: Sequence[Mapping[str, Any]]) -> list[int]:
     if not rows:
         return []
     returned = insert(model).returning(model.id, sort_by_parameter_order=True)
-    return list(db.session.scalars(returned, rows))
+    # Without it rows with a NULL more or less make statements of their own.
+    return list(db.session.scalars(returned, rows, execution_options={"render_nulls": True}))

@@ -41,7 +41,7 @@ CHANCES = {
 }
 AGE_MAX_HOURS, AGE_USUAL_HOURS, PENDING_AGE_MAX_HOURS = 50 * 24, 9 * 24, 90
 # How many listings wait for the moderator of the territory that reads first; every second one is flagged.
-PENDING_MIN, PENDING_MAX, PENDING_SHARE = 12, 60, 0.04
+PENDING_MIN, PENDING_MAX, PENDING_SHARE = 16, 60, 0.04
 PENDING_EVERY_MIN = 4
 KM_PER_DEGREE = 111.2
 T = TypeVar("T")
