@@ -21,6 +21,8 @@ class OutboxMail(Model):
     state: Mapped[MailState] = mapped_column(closed_list(MailState, "mail_state"), default=MailState.WAITING)
     recipient: Mapped[str] = mapped_column(String(254), index=True)
     template: Mapped[str] = mapped_column(String(60))
+    # One of many written at once (a round): it lets the others pass, above all a link that somebody waits for.
+    is_bulk: Mapped[bool] = mapped_column(default=False)
     subject: Mapped[str] = mapped_column(String(250))
     text: Mapped[str] = mapped_column(Text)
     html: Mapped[str] = mapped_column(Text)
@@ -32,5 +34,5 @@ class OutboxMail(Model):
 
     __table_args__ = (
         CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_has_date"),
-        Index("ix_outbox_mail_due", "state", "send_after"),
+        Index("ix_outbox_mail_due", "state", "is_bulk", "send_after"),
     )

@@ -23,14 +23,15 @@ class Block:
     url: str = ""
 
 
-def compose(template: str, *, to: str, **context: Any) -> OutboxMail:
-    """Return the message, not yet added to the session."""
+def compose(template: str, *, to: str, is_bulk: bool = False, **context: Any) -> OutboxMail:
+    """Return the message, not yet added to the session. `is_bulk`: it lets others pass (models.outbox)."""
     rendered = render_template(f"mail/{template}.txt", button=_button, link=public_url, **context)
     subject, _, body = rendered.strip().partition("\n")
     blocks = [_block(part) for part in body.strip().split("\n\n") if part.strip()]
     return OutboxMail(
         recipient=to,
         template=template,
+        is_bulk=is_bulk,
         subject=" ".join(subject.split())[:250],
         text="\n\n".join(f"{b.text} : {b.url}" if b.url else b.text for b in blocks) + "\n",
         html=render_template("mail/layout.html", subject=subject, blocks=blocks),

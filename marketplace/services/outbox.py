@@ -18,6 +18,8 @@ RETRY_AFTER = tuple(timedelta(minutes=m) for m in (1, 5, 30, 120, 360, 720))
 # While a worker sends a message no other tries it. Longer than a mail server may take (SMTP_TIMEOUT_SECONDS).
 CLAIMED_FOR = timedelta(minutes=15)
 KEPT = timedelta(days=30)
+# Messages tried in one go, so that the other jobs have their turn.
+BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class Claim:
     letter: mail.Letter
 
 
-def deliver(limit: int = 100) -> int:
-    """Try up to `limit` messages that are due, oldest first. Returns how many were sent."""
+def deliver(limit: int = BATCH) -> int:
+    """Try up to `limit` messages that are due, oldest first, bulk mail last. Returns how many were sent."""
     sent = 0
     for _ in range(limit):
         claim = _claim()
@@ -61,7 +63,7 @@ def _claim() -> Claim | None:
         message = work.session.scalar(
             select(OutboxMail)
             .where(*due)
-            .order_by(OutboxMail.send_after, OutboxMail.id)
+            .order_by(OutboxMail.is_bulk, OutboxMail.send_after, OutboxMail.id)
             .limit(1)
             .with_for_update(skip_locked=True)
         )

@@ -318,7 +318,9 @@ def _mails(proposals: list[Proposal]) -> Iterable[tuple[int, OutboxMail]]:
         person = people[key]
         yield (
             key,
-            mailer.compose("round_proposals", to=person.email, person=person, proposals=told[key]),
+            mailer.compose(
+                "round_proposals", to=person.email, is_bulk=True, person=person, proposals=told[key]
+            ),
         )
 
 

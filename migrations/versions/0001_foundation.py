@@ -38,6 +38,7 @@ def upgrade():
     sa.Column('state', sa.Enum('waiting', 'sent', 'failed', name='mail_state', native_enum=False, create_constraint=True, length=24), nullable=False),
     sa.Column('recipient', sa.String(length=254), nullable=False),
     sa.Column('template', sa.String(length=60), nullable=False),
+    sa.Column('is_bulk', sa.Boolean(), nullable=False),
     sa.Column('subject', sa.String(length=250), nullable=False),
     sa.Column('text', sa.Text(), nullable=False),
     sa.Column('html', sa.Text(), nullable=False),
@@ -50,7 +51,7 @@ def upgrade():
     sa.PrimaryKeyConstraint('id', name=op.f('pk_outbox_mail'))
     )
     with op.batch_alter_table('outbox_mail', schema=None) as batch_op:
-        batch_op.create_index('ix_outbox_mail_due', ['state', 'send_after'], unique=False)
+        batch_op.create_index('ix_outbox_mail_due', ['state', 'is_bulk', 'send_after'], unique=False)
         batch_op.create_index(batch_op.f('ix_outbox_mail_recipient'), ['recipient'], unique=False)
 
     op.create_table('region',

@@ -8,6 +8,7 @@ from sqlalchemy import delete, select
 from marketplace import settings
 from marketplace.adapters import mail
 from marketplace.models import MailState, OutboxMail
+from marketplace.services import accounts, rounds
 from marketplace.services import outbox as service
 from marketplace.services.work import unit_of_work
 from tests.support.services import mail_service
@@ -186,3 +187,14 @@ def test_messages_that_could_not_be_sent_are_forgotten_too(queued, clock, monkey
 def test_a_message_that_still_waits_is_never_forgotten(queued, clock):
     clock.move(days=31)
     assert service.forget_old() == 0
+
+
+def test_a_link_that_somebody_waits_for_passes_before_the_mail_of_a_round(market, outbox):
+    market.need(), market.offer()
+    rounds.run()
+    person = market.user(confirmed=False)
+    accounts.resend_confirmation(person.email, address="203.0.113.7")
+
+    service.deliver(limit=1)
+
+    assert [mail.recipient for mail in outbox.all() if mail.state is MailState.SENT] == [person.email]
