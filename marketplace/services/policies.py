@@ -23,6 +23,11 @@ from marketplace.services.errors import FieldError, NotFound
 from marketplace.services.market import Policies
 from marketplace.services.work import unit_of_work
 
+# Setting: (least, most); weights apart, which make 1 together.
+WEIGHT_BOUNDS: Mapping[str, tuple[float, float]] = {
+    name: (least, most) for name, (_, least, most) in WEIGHTS.items()
+}
+SETTING_BOUNDS: Mapping[str, tuple[float, float]] = BOUNDS
 WHOLE = frozenset({"level_gap", "circle_max_length"})
 HISTORY_SHOWN = 20
 FILE_MAX_BYTES = 64 * 1024
@@ -42,8 +47,8 @@ def checked(settings: object) -> dict[str, Any]:
     for name, value in given.items():
         if name == "weights":
             found["weights"] = _checked_weights(value)
-        elif name in BOUNDS:
-            found[name] = _number(name, value, *BOUNDS[name], whole=name in WHOLE)
+        elif name in SETTING_BOUNDS:
+            found[name] = _number(name, value, *SETTING_BOUNDS[name], whole=name in WHOLE)
         else:
             raise FieldError(str(name), "Ce réglage n’existe pas.")
     national = market.policy().to_mapping()

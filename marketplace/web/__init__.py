@@ -10,11 +10,12 @@ from marketplace.web.matches import bp as matches
 from marketplace.web.moderation import bp as moderation
 from marketplace.web.organisations import bp as organisations
 from marketplace.web.public import bp as public
+from marketplace.web.tuning import bp as tuning
 
 
 def init_app(app: Flask) -> None:
     converters.init_app(app)  # before any route
-    for blueprint in (public, directory, accounts, organisations, listings, matches, moderation):
+    for blueprint in (public, directory, accounts, organisations, listings, matches, moderation, tuning):
         app.register_blueprint(blueprint)
     for part in (display, errors, guards, headers, session, static_files):
         part.init_app(app)
