@@ -13,7 +13,7 @@ def init_app(app: Flask) -> None:
     login_manager.login_message = "Connectez-vous pour continuer."
     login_manager.login_message_category = "info"
     login_manager.user_loader(_load)
-    app.jinja_env.globals["is_moderator"] = _is_moderator
+    app.jinja_env.globals.update(is_moderator=_is_moderator, moderates=_moderates)
 
 
 def _load(key: str) -> User | None:
@@ -24,3 +24,7 @@ def _load(key: str) -> User | None:
 
 def _is_moderator() -> bool:
     return bool(current_user.is_authenticated and rights.is_moderator(current_user))
+
+
+def _moderates(siren: str | None) -> bool:
+    return bool(current_user.is_authenticated and rights.moderates(current_user, siren))

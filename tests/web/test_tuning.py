@@ -203,6 +203,13 @@ def test_titles_are_shown_as_typed(browser, market):
     assert "Vendre &lt;script&gt;" in page
 
 
+def test_the_territory_s_page_leads_its_moderators_here(browser, login, market):
+    territory = PAGE.removesuffix("/reglages")
+
+    assert f'href="{PAGE}"' in text(browser.get(territory))
+    assert f'href="{PAGE}"' not in text(login(market.user()).get(territory))
+
+
 def test_nobody_else_sees_the_page(client, login, market):
     assert client.get(PAGE).status_code == 302
     for person in (market.user(), market.moderator(LIFFRE_CORMIER)):
