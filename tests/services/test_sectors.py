@@ -31,6 +31,13 @@ def test_trades_are_found_by_their_everyday_name(text, code):
     assert code in found(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "code"), [("boulangerie", "10.71C"), ("Boulanger", "10.71C"), ("coiffeuse", "96.02A")]
+)
+def test_a_common_trade_needs_no_choice(text, code):
+    assert found(text) == [code]
+
+
 def test_every_everyday_name_leads_to_an_activity():
     assert [name for name in sectors.EVERYDAY if len(sectors.resolve(name)) != 1] == []
 
