@@ -1,0 +1,96 @@
+"""Every page, on a phone and on a desk: WCAG 2.1 AA by axe, no sideways scrolling, nobody else called."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from marketplace.services import demo
+from tests.browser.conftest import DESKTOP, PHONE
+
+pytestmark = pytest.mark.browser
+
+PUBLIC = (
+    "/", "/besoins", "/savoir-faire?tri=date", "/besoins?commune=Nulle-Part&rayon=-3", "/besoins?page=2",
+    "/competences", "/competences/boutique-en-ligne", "/territoires", "/territoires/243500139", "/algorithme",
+    "/accessibilite", "/donnees-personnelles", "/mentions-legales", "/inscription", "/connexion",
+    "/mot-de-passe-oublie", "/publier/besoin", "/publier/savoir-faire", "/nulle-part",
+)  # fmt: skip
+OWN = ("/mon-espace", "/mon-espace/profil", "/mon-espace/structure", "/mon-espace/structure/nouvelle")
+DESK = ("/moderation",)
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
+
+
+def faults_of(visitor) -> list[str]:
+    found = Axe().run(visitor.page, options=RULES).response["violations"]
+    faults = [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found]
+    faults += [] if visitor.fits() else ["scrolls sideways"]
+    # A page that is meant to be missing says so in the console too.
+    return faults + [said for said in visitor.complaints if "404" not in said]
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desk"])
+class TestPages:
+    def test_public_pages(self, visit, viewport):
+        visitor = visit(viewport)
+        faults = {}
+        for path in PUBLIC:
+            visitor.go(path)
+            faults[path] = faults_of(visitor)
+
+        assert {path: found for path, found in faults.items() if found} == {}
+
+    def test_a_listing_and_its_structure(self, visit, viewport):
+        visitor = visit(viewport)
+        visitor.go("/savoir-faire")
+        visitor.page.locator("main article h2 a, main article h3 a").first.click()
+        assert faults_of(visitor) == []
+        visitor.page.locator("main a[href^='/structures/']").first.click()
+        assert faults_of(visitor) == []
+
+    def test_the_pages_of_somebody_logged_in(self, visit, viewport):
+        visitor = visit(viewport)
+        visitor.log_in(demo.LOGINS[0].email, demo.LOGINS[0].password)
+        faults = {}
+        for path in OWN:
+            visitor.go(path)
+            faults[path] = faults_of(visitor)
+        for first, where in (("article.match h3 a", "match"), ("a[href$='/modifier']", "edit")):
+            visitor.go("/mon-espace")
+            visitor.page.locator(f"main {first}").first.click()
+            faults[where] = faults_of(visitor)
+
+        assert {path: found for path, found in faults.items() if found} == {}
+
+    def test_the_moderation_desk(self, visit, viewport):
+        visitor = visit(viewport)
+        visitor.log_in(demo.LOGINS[2].email, demo.LOGINS[2].password)
+        for path in DESK:
+            visitor.go(path)
+            assert faults_of(visitor) == []
+        visitor.page.locator("main a[href^='/moderation/annonces/']").first.click()
+        assert faults_of(visitor) == []
+
+
+def test_the_keyboard_reaches_the_content_first(visit):
+    visitor = visit(DESKTOP)
+    visitor.go("/besoins")
+
+    visitor.page.keyboard.press("Tab")
+    assert visitor.page.evaluate("document.activeElement.textContent") == "Aller au contenu"
+    visitor.page.keyboard.press("Enter")
+    assert visitor.page.evaluate("document.activeElement.id") == "contenu"
+
+
+def test_an_error_is_tied_to_its_field(visit):
+    visitor = visit()
+    visitor.go("/publier/besoin")
+    visitor.page.get_by_label("Dites-le avec vos mots").fill("Trop court")
+    visitor.page.get_by_role("button", name="Continuer").click()
+
+    field = visitor.page.get_by_label("Dites-le avec vos mots")
+    assert field.get_attribute("aria-invalid") == "true"
+    for described in field.get_attribute("aria-describedby").split():
+        assert visitor.page.locator(f"#{described}").count() == 1
+    assert field.input_value() == "Trop court"
+    assert faults_of(visitor) == [
+        "console: Failed to load resource: the server responded with a status of 422 (UNPROCESSABLE ENTITY)"
+    ]
