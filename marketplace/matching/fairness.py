@@ -9,9 +9,9 @@ from marketplace.matching.policy import Policy
 from marketplace.matching.validation import FloatArray, IntArray
 
 DAYS_PER_WEEK = 7
-# By how much a structure's second match must be worth more than another's first to take its place. Scores
-# differ by less, so among needs that waited alike it never does.
-SECOND_MATCH_COST = 1.0
+# What the first match of a structure in a round is worth besides its score. Scores differ by less, so among
+# needs that waited alike a second match never takes the place of a first.
+FIRST_MATCH_BONUS = 1.0
 
 
 def priority(needs: Needs, policy: Policy) -> FloatArray:
@@ -26,12 +26,18 @@ def priority(needs: Needs, policy: Policy) -> FloatArray:
     priority_i − 1: once the priority of i exceeds 1, j was published less than 1 / priority_per_week
     weeks after i. These needs are a finite set that no newcomer joins, and each holds a place until it is
     served or that pair is declined, which happens once a pair. So i is served after finitely many rounds,
-    while it has a candidate. SECOND_MATCH_COST adds 1 to the bound for the further needs of a structure
+    while it has a candidate. FIRST_MATCH_BONUS adds 1 to the bound for the further needs of a structure
     that was served in the same round. docs/fairness.md has the whole argument, with circles, and what is
     measured.
     """
     weeks = needs.waiting_days / DAYS_PER_WEEK
     return np.asarray(policy.priority_per_week * np.maximum(weeks - policy.patience_weeks, 0.0), np.float64)
+
+
+def first_bonus(need: IntArray, structure: IntArray) -> float:
+    """Return FIRST_MATCH_BONUS where a structure has several needs among those with an edge, else 0."""
+    asking = structure[np.unique(need)]
+    return FIRST_MATCH_BONUS if len(np.unique(asking)) < len(asking) else 0.0
 
 
 def assign_fairly(
@@ -41,6 +47,7 @@ def assign_fairly(
     structure: IntArray,
     capacity: IntArray,
     *,
+    bonus: float = FIRST_MATCH_BONUS,
     served: ArrayLike = (),
     objective: str = "weight",
 ) -> IntArray:
@@ -53,50 +60,38 @@ def assign_fairly(
     structure : (n_needs,) int
         Who asks: the organisation of each need.
     capacity : (n_offers,) int
+    bonus : float
+        What the first match of each structure adds: see first_bonus().
     served : array_like of int
-        Structures that have a match of this round already.
+        Structures that have a match of this round already: they gain no bonus.
     objective : {"weight", "coverage"}
         With "coverage" as many needs as possible are served, whoever asks: no shares.
 
     Notes
     -----
-    Two steps. First the largest sum of worth less SECOND_MATCH_COST for each match of a structure beyond
-    its first. That is a b-matching too: a structure with m needs gets m − 1 seats (m when it is served
-    already) worth SECOND_MATCH_COST each, where its needs may rest; a second match costs it a seat. Then
-    the places still free go to the needs left, for the largest sum of worth.
+    The largest sum of worth plus `bonus` for each structure with a match. That is a b-matching too: every
+    edge gains the bonus, and a structure with m needs gets m − 1 seats (m when it is served already) worth
+    the bonus each, where its needs may rest; its second match costs it a seat, so that only the first gains.
 
-    So where a structure has a second match, another with an edge to the same place has a match too, or
-    its pair is worth less by SECOND_MATCH_COST. Without a structure that has several needs it is assign()
-    itself. Two calls of assign(), on at most n_needs more edges.
+    Where a structure has a second match, then, another with an edge to the same place has a match too, or its
+    pair is worth less by the bonus. One call of assign(), on at most n_needs more edges.
     """
-    if objective == "coverage":
+    if objective == "coverage" or not bonus:
         return assign(need, offer, worth, len(structure), capacity, objective=objective)
     resting, seat, seats = _seats(np.unique(need), structure, np.asarray(served, np.int64))
     found = assign(
         np.concatenate((need, resting)),
         np.concatenate((offer, len(capacity) + seat)),
-        np.concatenate((worth, np.full(len(resting), SECOND_MATCH_COST))),
+        np.concatenate((worth + bonus, np.full(len(resting), bonus))),
         len(structure),
         np.concatenate((capacity, seats)),
     )
-    found = np.where(found < len(capacity), found, -1)
-    free = capacity - np.bincount(found[found >= 0], minlength=len(capacity))
-    left = (found[need] < 0) & (free[offer] > 0)
-    if not left.any():
-        return found
-    return np.where(found >= 0, found, assign(need[left], offer[left], worth[left], len(structure), free))
+    return np.where(found < len(capacity), found, -1)
 
 
-def shared_value(worth: FloatArray, structure: IntArray) -> float:
-    """Return what the first step of assign_fairly() makes largest, for the pairs chosen.
-
-    The best pair of each structure counts whole, a further one what it is worth above SECOND_MATCH_COST.
-    """
-    order = np.lexsort((-worth, structure))
-    worth, structure = worth[order], structure[order]
-    further = np.zeros(len(order), np.bool_)
-    further[1:] = structure[1:] == structure[:-1]
-    return float(np.where(further, np.maximum(worth - SECOND_MATCH_COST, 0.0), worth).sum())
+def shared_value(worth: FloatArray, structure: IntArray, *, bonus: float = FIRST_MATCH_BONUS) -> float:
+    """Return what assign_fairly() makes largest, for the pairs chosen."""
+    return float(worth.sum() + bonus * len(np.unique(structure)))
 
 
 def _seats(asking: IntArray, structure: IntArray, served: IntArray) -> tuple[IntArray, IntArray, IntArray]:

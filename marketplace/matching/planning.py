@@ -13,7 +13,7 @@ from marketplace.matching.baselines import first_come, greedy
 from marketplace.matching.candidates import find_candidates
 from marketplace.matching.circles import best_packing
 from marketplace.matching.cycles import find_cycles, graph_of
-from marketplace.matching.fairness import assign_fairly, priority, shared_value
+from marketplace.matching.fairness import assign_fairly, first_bonus, priority, shared_value
 from marketplace.matching.policy import Policy
 from marketplace.matching.validation import BoolArray, FloatArray, IntArray, integers, weights
 
@@ -77,13 +77,14 @@ def plan_round(
     Notes
     -----
     A pair is worth its score, plus the priority that its need gained by waiting; the joint objective is the
-    sum of worth, in shares (see fairness.py), plus `circle_bonus` for each pair inside a circle. A structure
-    is in one circle at most. Circles are packed first, on the pairs that score at least
-    `circle_min_weight`, without the places that pairs alone give to needs that gained priority; their needs
-    and places are taken out, and assign_fairly() pairs the rest. The circles are then dropped, the least
-    valuable first, until the whole costs no more matched needs than the part `circle_max_loss` of what pairs
-    alone would match, is worth at least as much as pairs alone by the joint objective, and as much as greedy
-    by the objective of the round: a binary search, at most 1 + log₂(circles) assignments.
+    sum of worth, plus 1 for each structure with a match when some ask several times (see fairness.py), plus
+    `circle_bonus` for each pair inside a circle. A structure is in one circle at most. Circles are packed
+    first, on the pairs that score at least `circle_min_weight`, without the places that pairs alone give to
+    needs that gained priority; their needs and places are taken out, and assign_fairly() pairs the rest. The
+    circles are then dropped, the least valuable first, until the whole costs no more matched needs than the
+    part `circle_max_loss` of what pairs alone would match, is worth at least as much as pairs alone by the
+    joint objective, and as much as greedy by the objective of the round: a binary search, at most 1 +
+    log₂(circles) assignments.
 
     The same listings give the same pairs whatever the order of rows: ties are broken by ids.
     """
@@ -137,13 +138,15 @@ class _Market:
         self.objective, self.policy = objective, policy
         self.priority = priority(needs, policy)[edges.need]
         self.worth = edges.weight + self.priority
+        self.bonus = first_bonus(edges.need, needs.organisation)
 
     def total(self, rows: IntArray) -> float:
         return float(self.edges.weight[rows].sum())
 
     def value(self, rows: IntArray) -> float:
         """Return what the round makes largest, but for circles."""
-        return shared_value(self.worth[rows], self.needs.organisation[self.edges.need[rows]])
+        structure = self.needs.organisation[self.edges.need[rows]]
+        return shared_value(self.worth[rows], structure, bonus=self.bonus)
 
     def rows(self, assignment: IntArray) -> IntArray:
         """Return the rows of the edges that an assignment takes."""
@@ -163,6 +166,7 @@ class _Market:
             self.worth[left],
             self.needs.organisation,
             capacity,
+            bonus=self.bonus,
             served=self.needs.organisation[served],
             objective=self.objective,
         )

@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.matching import assign, plan_round
-from marketplace.matching.fairness import SECOND_MATCH_COST, assign_fairly, priority, shared_value
+from marketplace.matching.fairness import (
+    FIRST_MATCH_BONUS,
+    assign_fairly,
+    first_bonus,
+    priority,
+    shared_value,
+)
 from tests.matching.small import needs, offers, policy
 
 
@@ -58,7 +64,7 @@ def test_a_second_match_takes_no_place_that_a_structure_without_one_could_use(ma
             continue
         for k in np.flatnonzero(found == j).tolist():
             if served.count(structure[k]) > 1:
-                assert pair[k, j] >= w + SECOND_MATCH_COST - 1e-6
+                assert pair[k, j] >= w + FIRST_MATCH_BONUS - 1e-6
 
 
 @given(scarce_markets())
@@ -71,7 +77,7 @@ def test_a_need_left_alone_lost_each_place_to_one_that_waited_as_long_but_for_th
     served = set(structure[found >= 0].tolist())
     for (i, j), w in pair.items():
         if found[i] < 0:
-            margin = SECOND_MATCH_COST if structure[i] in served else 0.0
+            margin = FIRST_MATCH_BONUS if structure[i] in served else 0.0
             assert all(pair[k, j] >= w - margin - 1e-6 for k in np.flatnonzero(found == j).tolist())
 
 
@@ -80,10 +86,30 @@ def test_structures_with_one_need_each_get_the_maximum_weight(market):
     need, offer, worth, structure, capacity = market
     single = np.arange(len(structure))
 
+    bonus = first_bonus(need, single)
+
+    assert bonus == 0
     np.testing.assert_array_equal(
-        assign_fairly(need, offer, worth, single, capacity),
+        assign_fairly(need, offer, worth, single, capacity, bonus=bonus),
         assign(need, offer, worth, len(structure), capacity),
     )
+
+
+@given(scarce_markets())
+def test_shares_serve_as_many_structures_as_can_be(market):
+    need, offer, _, structure, capacity = market
+    flat = np.full(len(need), 1e-3)
+
+    found = assign_fairly(need, offer, flat, structure, capacity)
+
+    most = assign(structure[need], offer, flat, structure.max() + 1, capacity, objective="coverage")
+    assert len(np.unique(structure[found >= 0])) == (most >= 0).sum()
+
+
+def test_shares_count_only_where_a_structure_asks_twice():
+    assert first_bonus(np.array([0, 0, 1]), np.array([7, 8])) == 0
+    assert first_bonus(np.array([0, 1]), np.array([7, 7])) == FIRST_MATCH_BONUS
+    assert first_bonus(np.array([0, 0]), np.array([7, 7])) == 0  # the other has no candidate
 
 
 @given(scarce_markets())
