@@ -1,5 +1,7 @@
 """Building a market row by row: every builder has sensible defaults, and commits."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -52,6 +54,17 @@ class Market:
 
     def __init__(self) -> None:
         self._number = count(1)
+        self._save = db.session.commit
+
+    @contextmanager
+    def in_one_transaction(self) -> Iterator[None]:
+        """Commit once, at the end of the block: quicker where a test needs dozens of rows."""
+        self._save = db.session.flush
+        try:
+            yield
+        finally:
+            self._save = db.session.commit
+        db.session.commit()
 
     def user(
         self, email: str = "", *, name: str = "", confirmed: bool = True, admin: bool = False, phone: str = ""
@@ -224,7 +237,7 @@ class Market:
 
     def _keep(self, row: Any) -> Any:
         db.session.add(row)
-        db.session.commit()
+        self._save()
         return row
 
 

@@ -1,0 +1,228 @@
+"""A small world with something behind every address of the site, and a request that each address accepts."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from flask import Flask, current_app
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from marketplace.extensions import db
+from marketplace.models import ListingState, MatchState, Membership, MembershipState, OutboxMail, User
+from marketplace.services import accounts, listings, moderation, policies
+from marketplace.services import market as market_service
+from marketplace.web.display import slug_of
+from marketplace.web.tuning.forms import SHOWN_SETTINGS, SHOWN_WEIGHTS
+from tests.support.builders import CESSON, LIFFRE_CORMIER, PASSWORD, RENNES, RENNES_METROPOLE, Market, siret
+
+HERE = "192.0.2.1"
+NEW_PASSWORD = "quatre pinces bleues rouillées"
+LISTING = {
+    "description": "Nous faisons des confitures et voulons les vendre sur internet sans y passer nos nuits.",
+    "competence": "boutique-en-ligne",
+    "titre": "Vendre nos confitures sur internet",
+    "niveau": "2",
+    "lieu": ["aide", "apprend"],
+    "rayon": "20",
+    "action": "confirmer",
+}
+
+
+class Act(NamedTuple):
+    """What can be asked of an address."""
+
+    method: str
+    endpoint: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.endpoint}"
+
+
+def client_of(app: Flask, user: User | None) -> FlaskClient:
+    """Return the browser of somebody who is logged in, or of a visitor."""
+    client = app.test_client()
+    if user is not None:
+        with client.session_transaction() as session:
+            session["_user_id"], session["_fresh"] = user.get_id(), True
+    return client
+
+
+def acts_of(app: Flask) -> list[Act]:
+    """Return every method of every address, but those that Flask answers itself."""
+    answered_by_flask = {"HEAD", "OPTIONS"}
+    return sorted(
+        {
+            Act(method, rule.endpoint)
+            for rule in app.url_map.iter_rules()
+            for method in (rule.methods or set()) - answered_by_flask
+        }
+    )
+
+
+def tuning_form() -> dict[str, str]:
+    """Return the settings of the nation, as the form says them."""
+    policy = market_service.policy(None).to_mapping()
+    told = {shown.name: (shown, policy["weights"][key]) for key, shown in SHOWN_WEIGHTS.items()}
+    told |= {shown.name: (shown, policy[key]) for key, shown in SHOWN_SETTINGS.items()}
+    typed = {name: f"{Decimal(repr(value)) * shown.scale:f}" for name, (shown, value) in told.items()}
+    return {**typed, "motif": "Pour voir", "version": str(policies.version_of(RENNES_METROPOLE))}
+
+
+class World:
+    """Firm A has a manager and an employee, firm B is its counterpart; Rennes and Liffré have a moderator."""
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+        market.open_territory(RENNES_METROPOLE)
+        with market.in_one_transaction():
+            self._fill(market)
+
+    def _fill(self, market: Market) -> None:
+        self.firm, self.counterpart = market.organisation(commune=RENNES), market.organisation(commune=CESSON)
+        self.people: dict[str, User | None] = {
+            "visitor": None,
+            "outsider": market.speaker(market.organisation(commune=RENNES)),
+            "employee": market.employee(self.firm),
+            "manager": market.speaker(self.firm),
+            "moderator elsewhere": market.moderator(LIFFRE_CORMIER),
+            "moderator": market.moderator(RENNES_METROPOLE),
+            "administrator": market.admin(),
+        }
+        self.need = market.need(organisation=self.firm)
+        self.offer = market.offer(organisation=self.counterpart, capacity=5)
+        self.hidden = {
+            state: market.need(organisation=self.firm, state=state)
+            for state in (ListingState.DRAFT, ListingState.PENDING, ListingState.PAUSED)
+        }
+        self.matches = {state: self._match(state) for state in (MatchState.PROPOSED, MatchState.AGREED)}
+        self.request = self._request(self.firm)
+        self.orphan_request = self._request(self._orphan())
+
+    def everything(self) -> User:
+        """Return somebody for whom nothing is out of reach: manager of A, moderator, administrator."""
+        user = self.market.moderator(RENNES_METROPOLE)
+        self.market.employee(self.firm, user=user)
+        user.is_admin = True
+        db.session.commit()
+        return user
+
+    def values(self, endpoint: str) -> Mapping[str, Any]:
+        """Return what stands in the address."""
+        need = {"listing_id": self.need.id}
+        known: dict[str, Callable[[], Mapping[str, Any]]] = {
+            "accounts.confirm": lambda: {"token": self._confirming()},
+            "accounts.reset": lambda: {"token": self._resetting()},
+            "directory.skill": lambda: {"slug": "boutique-en-ligne"},
+            "directory.territory": lambda: {"siren": RENNES_METROPOLE},
+            "organisations.show": lambda: {"organisation_id": self.firm.id},
+            "organisations.leave": lambda: {"organisation_id": self.firm.id},
+            "organisations.ask": lambda: {"siret": self.counterpart.siret},
+            "organisations.decide": lambda: {"membership_id": self.request.id},
+            "listings.show": lambda: need | {"slug": slug_of(self.need)},
+            "listings.edit": lambda: need,
+            "listings.pause": lambda: need,
+            "listings.resume": lambda: {"listing_id": self.hidden[ListingState.PAUSED].id},
+            "listings.withdraw": lambda: need,
+            "listings.renew": lambda: need,
+            "listings.renew_by_mail": lambda: {"token": listings.renewal_token(self.need)},
+            "matches.show": lambda: {"match_id": self.matches[MatchState.PROPOSED].id},
+            "matches.accept": lambda: {"match_id": self.matches[MatchState.PROPOSED].id},
+            "matches.decline": lambda: {"match_id": self.matches[MatchState.PROPOSED].id},
+            "matches.cancel": lambda: {"match_id": self.matches[MatchState.AGREED].id},
+            "matches.complete": lambda: {"match_id": self.matches[MatchState.AGREED].id},
+            "matches.propose": lambda: {"listing_id": self.offer.id},
+            "matches.counterparts": lambda: need,
+            "moderation.review": lambda: {"listing_id": self.hidden[ListingState.PENDING].id},
+            "moderation.decide": lambda: {"listing_id": self.hidden[ListingState.PENDING].id},
+            "tuning.settings": lambda: {"siren": RENNES_METROPOLE},
+            "tuning.apply": lambda: {"siren": RENNES_METROPOLE},
+            "static": lambda: {"filename": "site.css"},
+        }
+        return known[endpoint]() if endpoint in known else {}
+
+    def form(self, endpoint: str) -> Mapping[str, Any]:
+        """Return what a person would send there; empty for a button."""
+        manager = self.people["manager"]
+        assert manager is not None
+        return {
+            "accounts.sign_up": {
+                "nom": "Léa Pain",
+                "mail": "lea@boulangerie.example",
+                "mot_de_passe": NEW_PASSWORD,
+            },
+            "accounts.resend": {"mail": "lea@boulangerie.example"},
+            "accounts.login": {"mail": manager.email, "mot_de_passe": PASSWORD, "rester_connecte": "y"},
+            "accounts.forgotten": {"mail": manager.email},
+            "accounts.reset": {"mot_de_passe": NEW_PASSWORD},
+            "accounts.profile": {"nom": "Léa Pain", "telephone": "06 12 34 56 78"},
+            "organisations.join": {"siret": self.counterpart.siret},
+            "organisations.create": {
+                "siret": siret(900_000 + self.firm.id),
+                "nom": "Le Bon Pain",
+                "activite": "10.71C",
+                "commune": "Rennes",
+                "adresse": "1 place de la Mairie",
+                "type": "firm",
+                "effectif": "1-9",
+            },
+            "organisations.decide": {"decision": "accepter"},
+            "listings.publish_need": LISTING | {"urgence": "1"},
+            "listings.publish_offer": LISTING | {"simultanes": "2", "total": "10"},
+            "listings.edit": LISTING | {"urgence": "1"},
+            "matches.decline": {"raison": "no_time", "commentaire": "Pas avant la rentrée."},
+            "matches.cancel": {"commentaire": "Nous fermons."},
+            "matches.propose": {"annonce": str(self.need.id), "message": "Bonjour !"},
+            "moderation.decide": {
+                "decision": "reject",
+                "motif": "unclear",
+                "faits": "On ne comprend pas ce qui est cherché.",
+                "version": self._version(),
+            },
+            "tuning.settings": tuning_form(),
+            "tuning.apply": tuning_form(),
+        }.get(endpoint, {})
+
+    def path(self, endpoint: str, **values: Any) -> str:
+        """Return the address; `values` win over the right ones."""
+        addresses = current_app.url_map.bind("localhost")
+        return str(addresses.build(endpoint, {**self.values(endpoint), **values}))
+
+    def _version(self) -> str:
+        """Return the mark of the text that the moderator has in front of them."""
+        admin = self.people["administrator"]
+        assert admin is not None
+        return moderation.review(self.hidden[ListingState.PENDING].id, by=admin).version
+
+    def _match(self, state: MatchState) -> Any:
+        return self.market.match(need=self.market.need(organisation=self.firm), offer=self.offer, state=state)
+
+    def _orphan(self) -> Any:
+        """Return a structure of Rennes that nobody manages."""
+        organisation = self.market.organisation(commune=RENNES)
+        manager = select(Membership).where(Membership.organisation_id == organisation.id)
+        db.session.scalars(manager).one().state = MembershipState.ENDED
+        return organisation
+
+    def _request(self, organisation: Any) -> Membership:
+        asker = self.market.employee(organisation, state=MembershipState.REQUESTED)
+        return db.session.scalars(select(Membership).where(Membership.user_id == asker.id)).one()
+
+    def _confirming(self) -> str:
+        newcomer = self.market.user(confirmed=False)
+        accounts.resend_confirmation(newcomer.email, address=HERE)
+        return self._mailed(newcomer)
+
+    def _resetting(self) -> str:
+        forgetful = self.market.user()
+        accounts.request_reset(forgetful.email, address=HERE)
+        return self._mailed(forgetful)
+
+    def _mailed(self, user: User) -> str:
+        """Return the token of the last link mailed to somebody."""
+        text = db.session.scalars(
+            select(OutboxMail.text).where(OutboxMail.recipient == user.email).order_by(OutboxMail.id.desc())
+        ).first()
+        assert text is not None
+        link = next(word for word in text.split() if word.startswith("http"))
+        return link.rpartition("/")[2].partition("?")[0]

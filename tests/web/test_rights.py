@@ -1,0 +1,166 @@
+"""Every address of the site, and what it answers to each kind of person. A new address needs its row here."""
+
+from typing import Any, NamedTuple
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from marketplace.models import ListingState, MatchState
+from marketplace.web.display import slug_of
+from tests.support.builders import Market
+from tests.support.world import Act, World, acts_of, client_of
+
+PEOPLE = ("visitor", "outsider", "employee", "manager", "moderator elsewhere", "moderator", "administrator")
+
+# For anybody: the same page, whoever looks.
+PUBLIC = """
+GET public.home, GET public.privacy, GET public.legal, GET public.accessibility, GET public.algorithm,
+GET public.healthz, GET public.readyz, GET public.robots, GET public.sitemap, GET static,
+GET directory.needs, GET directory.offers, GET directory.skills, GET directory.skill,
+GET directory.territories, GET directory.territory, GET directory.suggest_communes,
+GET listings.show, GET listings.renew_by_mail, POST listings.renew_by_mail,
+GET listings.publish_need, GET listings.publish_offer,
+GET organisations.show,
+GET accounts.check_mail, GET accounts.resend, POST accounts.resend,
+GET accounts.confirm, POST accounts.confirm, GET accounts.forgotten, POST accounts.forgotten,
+GET accounts.reset_sent, GET accounts.reset, POST accounts.reset
+"""
+
+# What each of PEOPLE gets, in that order. "login": sent to log in. "on": sent on, the thing is done.
+# "404": it must not even show. "403": it is there and not for them. "422": nothing of theirs to choose from.
+ROWS = """
+GET accounts.sign_up            200   on  on  on  on  on  on
+POST accounts.sign_up           on    on  on  on  on  on  on
+GET accounts.login              200   on  on  on  on  on  on
+POST accounts.login             on    on  on  on  on  on  on
+POST accounts.logout            on    on  on  on  on  on  on
+GET accounts.profile            login 200 200 200 200 200 200
+POST accounts.profile           login on  on  on  on  on  on
+GET organisations.join          login 200 200 200 200 200 200
+POST organisations.join         login 200 200 200 200 200 200
+GET organisations.create        login 200 200 200 200 200 200
+POST organisations.create       login on  on  on  on  on  on
+POST organisations.ask          login on  on  on  on  on  on
+POST organisations.decide       login 404 404 on  404 404 404
+POST organisations.leave        login 404 on  on  404 404 404
+POST listings.publish_need      on    on  on  on  on  on  on
+POST listings.publish_offer     on    on  on  on  on  on  on
+GET listings.edit               login 404 200 200 404 404 404
+POST listings.edit              login 404 on  on  404 404 404
+POST listings.pause             login 404 on  on  404 404 404
+POST listings.resume            login 404 on  on  404 404 404
+POST listings.withdraw          login 404 on  on  404 404 404
+POST listings.renew             login 404 on  on  404 404 404
+GET matches.space               login 200 200 200 200 200 200
+GET matches.show                login 404 200 200 404 404 404
+POST matches.accept             login 404 on  on  404 404 404
+POST matches.decline            login 404 on  on  404 404 404
+POST matches.cancel             login 404 on  on  404 404 404
+POST matches.complete           login 404 on  on  404 404 404
+GET matches.propose             login 200 200 200 200 200 200
+POST matches.propose            login 422 on  on  422 422 422
+GET matches.counterparts        login 404 200 200 404 404 404
+GET moderation.queue            login 403 403 403 200 200 200
+GET moderation.review           login 404 404 404 404 200 200
+POST moderation.decide          login 404 404 404 404 on  on
+GET tuning.settings             login 404 404 404 404 200 200
+POST tuning.settings            login 404 404 404 404 200 200
+POST tuning.apply               login 404 404 404 404 on  on
+"""
+
+
+class Row(NamedTuple):
+    act: Act
+    expected: dict[str, str]
+
+
+def rows() -> list[Row]:
+    lines = [line.split() for line in ROWS.strip().splitlines()]
+    return [
+        Row(Act(method, endpoint), dict(zip(PEOPLE, told, strict=True))) for method, endpoint, *told in lines
+    ]
+
+
+def public() -> list[Act]:
+    return [Act(*said.split()) for said in PUBLIC.replace("\n", " ").strip().split(",")]
+
+
+def outcome(response: TestResponse) -> str:
+    if response.status_code not in (302, 303):
+        return str(response.status_code)
+    return "login" if response.location.startswith("/connexion?next=") else "on"
+
+
+class Asker:
+    """Lets each of PEOPLE ask, in a world that nobody has changed before them."""
+
+    def __init__(self, app: Flask, market: Market) -> None:
+        self.app, self.market = app, market
+        self.world = World(market)
+
+    def __call__(self, who: str, act: Act, **values: Any) -> str:
+        """Return what they get. `values`: of the address, where they are not the usual ones."""
+        sent = {"data": self.world.form(act.endpoint)} if act.method == "POST" else {}
+        path = self.world.path(act.endpoint, **values)
+        told = outcome(client_of(self.app, self.world.people[who]).open(path, method=act.method, **sent))
+        if act.method == "POST" and told == "on":
+            self.world = World(self.market)
+        return told
+
+
+@pytest.fixture
+def ask(app, market) -> Asker:
+    return Asker(app, market)
+
+
+def test_every_address_has_its_row(app):
+    told = [row.act for row in rows()] + public()
+    assert sorted(told) == acts_of(app)
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: str(row.act))
+def test_each_person_gets_what_is_theirs(ask, row):
+    assert {who: ask(who, row.act) for who in PEOPLE} == row.expected
+
+
+@pytest.mark.parametrize("act", public(), ids=str)
+def test_what_is_public_is_for_all(ask, act):
+    assert {ask(who, act) for who in ("visitor", "outsider", "administrator")} <= {"200", "on"}
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (ListingState.DRAFT, "404 404 200 200 404 404 404"),
+        (ListingState.PENDING, "404 404 200 200 404 200 200"),
+        (ListingState.PAUSED, "404 404 200 200 404 200 200"),
+    ],
+)
+def test_a_listing_that_is_not_online_is_for_its_firm_and_its_moderators(ask, state, told):
+    hidden = ask.world.hidden[state]
+    show = Act("GET", "listings.show")
+    assert [ask(who, show, listing_id=hidden.id, slug=slug_of(hidden)) for who in PEOPLE] == told.split()
+
+
+def test_where_a_firm_has_no_manager_its_moderators_decide_who_joins(ask):
+    decide = Act("POST", "organisations.decide")
+    told = [ask(who, decide, membership_id=ask.world.orphan_request.id) for who in PEOPLE]
+    assert told == ["login", "404", "404", "404", "404", "on", "on"]
+
+
+@pytest.mark.parametrize(("state", "shown"), [(MatchState.PROPOSED, False), (MatchState.AGREED, True)])
+def test_contact_details_show_once_both_sides_agreed(app, market, state, shown):
+    world = World(market)
+    page = client_of(app, world.people["employee"]).get(
+        world.path("matches.show", match_id=world.matches[state].id)
+    )
+    assert (market.speaker(world.offer).email in page.text) is shown
+
+
+def test_somebody_sent_to_log_in_comes_back_to_what_they_asked_for(app, market):
+    world, visitor = World(market), client_of(app, None)
+    wanted = world.path("matches.show")
+    done = visitor.post(visitor.get(wanted).location, data=world.form("accounts.login"))
+    assert done.location == wanted
+    assert visitor.get(wanted).status_code == 200
