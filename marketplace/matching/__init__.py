@@ -8,18 +8,21 @@ of it, explain() tells why. docs/matching.md gives the model and its sources.
 from marketplace.matching.arrays import Edges, Needs, Offers
 from marketplace.matching.assignment import assign, verify
 from marketplace.matching.baselines import first_come, greedy
+from marketplace.matching.board import Board
 from marketplace.matching.candidates import find_candidates
 from marketplace.matching.circles import Packing, pack_circles, pack_circles_within
 from marketplace.matching.distance import geodesic_km, great_circle_km
-from marketplace.matching.explanation import Explanation, Part, explain
+from marketplace.matching.explanation import Explanation, Part, explain, explain_pairs
 from marketplace.matching.planning import Plan, plan_round
 from marketplace.matching.policy import Policy
+from marketplace.matching.ranking import best_first, feasible
 from marketplace.matching.scoring import CRITERIA, Components, score_edges
 from marketplace.matching.sectors import SectorTree
 from marketplace.matching.skills import SkillGraph
 
 __all__ = [
     "CRITERIA",
+    "Board",
     "Components",
     "Edges",
     "Explanation",
@@ -32,7 +35,10 @@ __all__ = [
     "SectorTree",
     "SkillGraph",
     "assign",
+    "best_first",
     "explain",
+    "explain_pairs",
+    "feasible",
     "find_candidates",
     "first_come",
     "geodesic_km",

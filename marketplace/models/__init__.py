@@ -1,6 +1,7 @@
 """The tables, one module per aggregate. Import the names from here."""
 
 from marketplace.models.audit import AuditEntry
+from marketplace.models.journal import ListingChange, MarketVersion
 from marketplace.models.listings import (
     InvalidTransition,
     Listing,
@@ -54,11 +55,13 @@ __all__ = [
     "InvalidTransition",
     "JobRun",
     "Listing",
+    "ListingChange",
     "ListingDraft",
     "ListingKind",
     "ListingSkill",
     "ListingState",
     "MailState",
+    "MarketVersion",
     "Match",
     "MatchOrigin",
     "MatchState",

@@ -5,7 +5,8 @@ Rounds, rankings and lists all ask here, so that a pair has one score wherever i
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
@@ -40,7 +41,12 @@ SECTOR_LEVELS = ("section", "division", "group", "class", "subclass")
 # Below SQLite's limit of 32,766 variables in a statement.
 CHUNK = 10_000
 _REFERENCE_FILES = ("naf.csv", "skills.csv")
+_SHARED = tuple(
+    field.name for field in fields(Needs) if field.init and field.name in Offers.__dataclass_fields__
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _T = TypeVar("_T")
+Columns = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,29 @@ class Reasons:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"parts": [asdict(part) for part in self.parts]}
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Which hard rules exclude a pair (names of matching.pairs.RULES), and the numbers that they speak of.
+
+    `distance_km`: None without point; `competitor_km`: how near competitors are refused, −1 if they are not.
+    """
+
+    rules: tuple[str, ...]
+    distance_km: float | None
+    need_radius_km: int
+    offer_radius_km: int
+    need_level: int
+    offer_level: int
+    need_places: int
+    offer_places: int
+    need_skill: str
+    offer_skill: str
+    competitor_km: int
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"rules": list(self.rules)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +182,56 @@ def has_room() -> ColumnElement[bool]:
 
 def is_open() -> ColumnElement[bool]:
     """Return the condition of a listing that rounds and rankings may use now."""
+    return and_(has_room(), Listing.expires_at > clock.now(), is_online())
+
+
+def is_online() -> ColumnElement[bool]:
+    """Return the condition of a listing that shows, whether or not it has room."""
     suspended = select(Organisation.id).where(Organisation.suspended_at.is_not(None))
-    return and_(has_room(), Listing.expires_at > clock.now(), Listing.organisation_id.not_in(suspended))
+    return and_(Listing.state == ListingState.PUBLISHED, Listing.organisation_id.not_in(suspended))
 
 
 def load(*, needs: ColumnElement[bool], offers: ColumnElement[bool]) -> Market:
     """Return the listings that meet the two conditions as arrays."""
+    return of_columns(columns(ListingKind.NEED, needs), columns(ListingKind.OFFER, offers))
+
+
+def columns(kind: ListingKind, condition: ColumnElement[bool]) -> Columns:
+    """Return the listings of one side that meet the condition, sorted by id, as columns for of_columns().
+
+    Those that Needs and Offers hold, but for the time waited, which goes on; `room`: matches that each can
+    take now; `expires` and `published`: see microseconds(); `territory`: SIREN or None.
+    """
     known = reference()
-    asking = _rows(ListingKind.NEED, needs)
+    rows = _rows(kind, condition)
+    shared = _shared(rows, known)
+    if kind is ListingKind.OFFER:
+        return shared
+    return shared | {
+        "urgency": np.array([row.urgency or 1 for row in rows], np.int64),
+        "published": np.array([microseconds(row.published_at or clock.now()) for row in rows], np.int64),
+        "territory": np.array([row.territory_siren for row in rows], np.object_),
+    }
+
+
+def of_columns(needs: Columns, offers: Columns) -> Market:
+    """Return a market of now from columns()."""
+    waited = (microseconds(clock.now()) - needs["published"]) / 1e6 / 86_400
     return Market(
-        needs=_needs(asking, known),
-        offers=_offers(_rows(ListingKind.OFFER, offers), known),
-        reference=known,
-        territories=[row.territory_siren for row in asking],
+        needs=Needs(
+            **{name: needs[name] for name in _SHARED},
+            urgency=needs["urgency"],
+            waiting_days=np.maximum(waited, 0.0),
+        ),
+        offers=Offers(**{name: offers[name] for name in _SHARED}, capacity=offers["room"]),
+        reference=reference(),
+        territories=needs["territory"].tolist(),
     )
+
+
+def microseconds(moment: datetime | None) -> int:
+    """Return the microseconds since 1970; 0 for no moment."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) if moment else 0
 
 
 def reference() -> Reference:
@@ -183,9 +248,14 @@ def policy(territory: Territory | None = None) -> Policy:
     return Policy.from_mapping(overrides, skills=known.skills, sectors=known.sectors)
 
 
-def policies() -> Policies:
-    """Return the policies that rule now, of the nation and of the territories that chose theirs."""
+def policies(of: Iterable[str | None] | None = None) -> Policies:
+    """Return the policies that rule now, of the nation and of the territories that chose theirs.
+
+    `of`: only these territories are asked for, by their SIREN.
+    """
     chosen = select(Territory).where(cast(Territory.policy, String) != "{}").order_by(Territory.siren)
+    if of is not None:
+        chosen = chosen.where(Territory.siren.in_({siren for siren in of if siren}))
     own = {place.siren: policy(place) for place in db.session.scalars(chosen)}
     return Policies(national=policy(), own=own)
 
@@ -199,7 +269,9 @@ def settings(using: Policy) -> Settings:
             Setting(name, using.weights[name], least, most)
             for name, (_, least, most) in matching.policy.WEIGHTS.items()
         ),
-        others=tuple(Setting(name, getattr(using, name), least, most) for name, (least, most) in bounds.items()),
+        others=tuple(
+            Setting(name, getattr(using, name), least, most) for name, (least, most) in bounds.items()
+        ),
     )
 
 
@@ -219,11 +291,22 @@ def closed_pairs(market: Market) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return market.need_rows(need_ids[here]), market.offer_rows(offer_ids[here])
 
 
-def candidates(market: Market, using: Policy, *, top_k: int) -> matching.Edges:
-    """Return the feasible pairs of the market, best `top_k` per need, closed pairs left out."""
-    return matching.find_candidates(
-        market.needs, market.offers, using, top_k=top_k, excluded=closed_pairs(market)
-    )
+def best_pairs(
+    market: Market, using: Policies, need_rows: ArrayLike, offer_rows: ArrayLike, *, limit: int
+) -> tuple[list[int], list[int]]:
+    """Return the best of these pairs that may be proposed, as rows, the best first."""
+    need, offer = np.asarray(need_rows, np.int64), np.asarray(offer_rows, np.int64)
+    closed = np.stack(closed_pairs(market))
+    width = max(len(market.offers), 1)
+    kept = ~np.isin(need * width + offer, closed[0] * width + closed[1])
+    need, offer = need[kept], offer[kept]
+    found = [
+        matching.feasible(market.needs, need[rows], market.offers, offer[rows], policy)
+        for policy, rows in _by_policy(market, using, need)
+    ]
+    edges = matching.Edges(*(np.concatenate(column) for column in zip(*map(_columns_of, found), strict=True)))
+    best = matching.best_first(edges, market.needs, market.offers, limit=limit)
+    return best.need.tolist(), best.offer.tolist()
 
 
 def plan(
@@ -249,27 +332,19 @@ def plan(
     )
 
 
-def reasons(market: Market, using: Policy, need_row: int, offer_row: int) -> Reasons:
-    """Return why the pair has its score. Meaningful for feasible pairs only: see broken_rules."""
-    told = matching.explain(market.needs, need_row, market.offers, offer_row, using)
-    labels = market.reference.skill_labels
-    return Reasons(
-        score=round(told.score, 6),
-        distance_km=None if np.isnan(told.distance_km) else round(told.distance_km, 3),
-        remote=told.remote,
-        need_skill=labels[told.need_skill],
-        offer_skill=labels[told.offer_skill],
-        parts=tuple(
-            Part(
-                criterion=part.criterion,
-                value=round(part.value, 4),
-                weight=round(part.weight, 4),
-                share=round(part.share, 4),
-                detail=_detail(part.criterion, market, need_row, offer_row, told),
-            )
-            for part in told.parts
-        ),
-    )
+def reasons(
+    market: Market, using: Policies, need_rows: ArrayLike, offer_rows: ArrayLike
+) -> list[Reasons | Exclusion]:
+    """Return why each pair has its score, by the settings of its need's territory, or which rules exclude it."""
+    need, offer = np.asarray(need_rows, np.int64), np.asarray(offer_rows, np.int64)
+    told: dict[int, Reasons | Exclusion] = {}
+    for policy, rows in _by_policy(market, using, need):
+        found = matching.explain_pairs(market.needs, need[rows], market.offers, offer[rows], policy)
+        told |= {
+            row: _said(market, int(need[row]), int(offer[row]), one)
+            for row, one in zip(rows.tolist(), found, strict=True)
+        }
+    return [told[row] for row in range(len(need))]
 
 
 def ways_km(
@@ -278,17 +353,10 @@ def ways_km(
     """Return how far the two of each pair would travel to meet; NaN where they would meet remotely."""
     need, offer = np.asarray(need_rows, np.int64), np.asarray(offer_rows, np.int64)
     ways = np.full(len(need), np.nan)
-    ruling = [using.of(market.territories[row]) for row in need.tolist()]
-    for policy in {id(policy): policy for policy in ruling}.values():
-        rows = np.flatnonzero([other is policy for other in ruling])
+    for policy, rows in _by_policy(market, using, need):
         facts = matching.pairs.facts_of(market.needs, need[rows], market.offers, offer[rows], policy)
         ways[rows] = np.where(matching.scoring.is_remote(facts, policy), np.nan, facts.distance_km)
     return ways
-
-
-def broken_rules(market: Market, using: Policy, need_row: int, offer_row: int) -> tuple[str, ...]:
-    """Return the names of the hard rules that exclude the pair; empty when it is feasible."""
-    return matching.explain(market.needs, need_row, market.offers, offer_row, using).excluded_by
 
 
 def distances_km(lat: float, lon: float, lats: ArrayLike, lons: ArrayLike) -> NDArray[np.float64]:
@@ -323,6 +391,70 @@ def _edges(market: Market, using: Policies, excluded: tuple[ArrayLike, ArrayLike
     return matching.Edges(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
+def _by_policy(
+    market: Market, using: Policies, need: NDArray[np.int64]
+) -> Iterator[tuple[Policy, NDArray[np.int64]]]:
+    """Cut pairs, given by their needs, in those that each policy scores: its positions in `need`."""
+    ruling = {row: using.of(market.territories[row]) for row in np.unique(need).tolist()}
+    known = {id(policy): policy for policy in ruling.values()} or {0: using.national}
+    if len(known) == 1:
+        yield next(iter(known.values())), np.arange(len(need))
+        return
+    keys = np.array([id(ruling[row]) for row in need.tolist()])
+    for key, policy in known.items():
+        yield policy, np.flatnonzero(keys == key)
+
+
+def _columns_of(edges: matching.Edges) -> tuple[NDArray[Any], ...]:
+    return edges.need, edges.offer, edges.distance_km, edges.weight
+
+
+def _said(market: Market, need_row: int, offer_row: int, told: matching.Explanation) -> Reasons | Exclusion:
+    if told.excluded_by:
+        return _excluded(market, need_row, offer_row, told)
+    labels = market.reference.skill_labels
+    return Reasons(
+        score=round(told.score, 6),
+        distance_km=None if np.isnan(told.distance_km) else round(told.distance_km, 3),
+        remote=told.remote,
+        need_skill=labels[told.need_skill],
+        offer_skill=labels[told.offer_skill],
+        parts=tuple(
+            Part(
+                criterion=part.criterion,
+                value=round(part.value, 4),
+                weight=round(part.weight, 4),
+                share=round(part.share, 4),
+                detail=_detail(part.criterion, market, need_row, offer_row, told),
+            )
+            for part in told.parts
+        ),
+    )
+
+
+def _excluded(market: Market, need_row: int, offer_row: int, told: matching.Explanation) -> Exclusion:
+    needs, offers = market.needs, market.offers
+    nearness = [refusal(side, row) for side, row in ((needs, need_row), (offers, offer_row))]
+    return Exclusion(
+        rules=told.excluded_by,
+        distance_km=None if np.isnan(told.distance_km) else round(told.distance_km, 3),
+        need_radius_km=round(float(needs.radius_km[need_row])),
+        offer_radius_km=round(float(offers.radius_km[offer_row])),
+        need_level=int(needs.level[need_row]),
+        offer_level=int(offers.level[offer_row]),
+        need_places=int(needs.places[need_row]),
+        offer_places=int(offers.places[offer_row]),
+        need_skill=market.reference.skill_labels[int(needs.skills[need_row, 0])],
+        offer_skill=market.reference.skill_labels[int(offers.skills[offer_row, 0])],
+        competitor_km=max(nearness),
+    )
+
+
+def refusal(listings: Needs | Offers, row: int) -> int:
+    """Return how near the listing refuses its competitors, in km; −1 where they are welcome."""
+    return round(float(matching.pairs.refusal_km(listings)[row]))
+
+
 def _detail(criterion: str, market: Market, need_row: int, offer_row: int, told: matching.Explanation) -> str:
     needs, offers = market.needs, market.offers
     match criterion:
@@ -347,7 +479,9 @@ def _skill_detail(reference: Reference, wanted: int, offered: int) -> str:
 
 
 def _sector_detail(reference: Reference, one: int, other: int) -> str:
-    shared = sum(a == b for a, b in zip(reference.sector_path[one], reference.sector_path[other], strict=False))
+    shared = sum(
+        a == b for a, b in zip(reference.sector_path[one], reference.sector_path[other], strict=False)
+    )
     return SECTOR_LEVELS[shared - 1] if shared else "none"
 
 
@@ -357,17 +491,17 @@ def _availability_detail(one: int, other: int) -> str:
     return str((int(one) & int(other)).bit_count())
 
 
-def _pairs(market: Market) -> Iterator[Row[Any]]:
+def _pairs(market: Market) -> Iterator[tuple[int, int, MatchState, datetime | None]]:
     columns = select(Match.need_id, Match.offer_id, Match.state, Match.closed_at)
     # From the side with fewer listings: a ranking asks for one need among all offers.
     few_needs = len(market.needs.id) <= len(market.offers.id)
     key, ids = (Match.need_id, market.needs.id) if few_needs else (Match.offer_id, market.offers.id)
     for chunk in chunks(ids.tolist()):
-        yield from db.session.execute(columns.where(key.in_(chunk)))
+        yield from db.session.execute(columns.where(key.in_(chunk))).tuples()
 
 
 def _rows(kind: ListingKind, condition: ColumnElement[bool]) -> list[Row[Any]]:
-    """Return the listings sorted by id, with their further skills."""
+    """Return the listings sorted by id."""
     query = (
         select(
             Listing.id,
@@ -385,6 +519,7 @@ def _rows(kind: ListingKind, condition: ColumnElement[bool]) -> list[Row[Any]]:
             Listing.competitor_radius_km,
             Listing.urgency,
             Listing.published_at,
+            Listing.expires_at,
             Listing.capacity,
             Listing.total_limit,
             Listing.live_matches,
@@ -394,27 +529,6 @@ def _rows(kind: ListingKind, condition: ColumnElement[bool]) -> list[Row[Any]]:
         .order_by(Listing.id)
     )
     return list(db.session.execute(query))
-
-
-def _needs(rows: Sequence[Row[Any]], reference: Reference) -> Needs:
-    now = clock.now()
-    waited = [(now - row.published_at).total_seconds() / 86_400 if row.published_at else 0.0 for row in rows]
-    return Needs(
-        **_shared(rows, reference),
-        waiting_days=np.maximum(np.array(waited, np.float64), 0.0),
-        urgency=np.array([row.urgency or 1 for row in rows], np.int64),
-    )
-
-
-def _offers(rows: Sequence[Row[Any]], reference: Reference) -> Offers:
-    free = [
-        min(
-            row.capacity - row.live_matches,
-            row.capacity if row.total_limit is None else row.total_limit - row.live_matches - row.completed_matches,
-        )
-        for row in rows
-    ]
-    return Offers(**_shared(rows, reference), capacity=np.maximum(np.array(free, np.int64), 0))
 
 
 def _shared(rows: Sequence[Row[Any]], reference: Reference) -> dict[str, NDArray[Any]]:
@@ -432,7 +546,17 @@ def _shared(rows: Sequence[Row[Any]], reference: Reference) -> dict[str, NDArray
         "sector": np.array([reference.sector_row[row.sector_code] for row in rows], np.int64),
         "avoid_competitors": np.array([row.avoid_competitors for row in rows], np.bool_),
         "competitor_radius_km": np.array([row.competitor_radius_km for row in rows], np.float64),
+        "room": np.array([_room(row) for row in rows], np.int64),
+        "expires": np.array([microseconds(row.expires_at) for row in rows], np.int64),
     }
+
+
+def _room(row: Row[Any]) -> int:
+    """Return how many more matches the listing can take now."""
+    room = int(row.capacity - row.live_matches)
+    if row.total_limit is not None:
+        room = min(room, int(row.total_limit - row.live_matches - row.completed_matches))
+    return max(room, 0)
 
 
 def _skills(rows: Sequence[Row[Any]], reference: Reference) -> NDArray[np.int64]:

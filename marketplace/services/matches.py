@@ -37,6 +37,7 @@ from marketplace.services.errors import (
     NotFound,
     PairRefused,
 )
+from marketplace.services.journal import TOUCHED
 from marketplace.services.market import REST_DAYS, Reasons, has_room
 from marketplace.services.organisations import speakers
 from marketplace.services.paging import Page, page_of
@@ -328,7 +329,7 @@ def take_place(work: Work, listing: Listing) -> None:
         update(Listing)
         .where(Listing.id == listing.id, has_room())
         .values(live_matches=Listing.live_matches + 1)
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session=False, **{TOUCHED: (listing.id,)})
     )
     if done.rowcount != 1:  # type: ignore[attr-defined]
         raise (AlreadyMatched if listing.kind is ListingKind.NEED else CapacityReached)(

@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from sqlalchemy import or_, select
 from sqlalchemy.sql import ColumnElement
 
 from marketplace import clock
 from marketplace.extensions import db
-from marketplace.matching import Policy
 from marketplace.models import (
     Listing,
     ListingKind,
@@ -18,14 +18,13 @@ from marketplace.models import (
     Place,
     Skill,
     SkillRelation,
-    Territory,
     User,
 )
 from marketplace.models.listings import EDITABLE, RADIUS_MAX_KM
-from marketplace.services import market, matches, rights
+from marketplace.services import live_index, market, matches, rights
 from marketplace.services.errors import NotFound, PairExcluded
 from marketplace.services.listings import SHOWN, places_left
-from marketplace.services.market import Market, Reasons
+from marketplace.services.market import Columns, Exclusion, Reasons
 
 # More than a structure has at the same time.
 CHOICES_MAX = 50
@@ -43,10 +42,14 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """A listing that may not be proposed, and the rules that say so."""
+    """A listing that may not be proposed, and the rules that say so.
+
+    `why`: the numbers, for rules of the matcher; None where something else stands against it (obstacle()).
+    """
 
     listing: Listing
     rules: tuple[str, ...]
+    why: Exclusion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +61,35 @@ class Choices:
 
 
 def best_for(listing: Listing, *, limit: int = 10) -> list[Ranked]:
-    """Return the open counterparts of a listing, best first; empty when it has no place left itself."""
-    pool = _pool(listing)
-    using = market.policy(_territory(listing))
-    is_need = listing.kind is ListingKind.NEED
-    edges = market.candidates(pool, using, top_k=limit if is_need else 1)
-    theirs = pool.offers.id[edges.offer] if is_need else pool.needs.id[edges.need]
-    order = sorted(range(len(theirs)), key=lambda i: (-edges.weight[i], theirs[i]))[:limit]
-    rows = _listings([int(theirs[i]) for i in order])
-    return [
-        Ranked(rows[int(theirs[i])], market.reasons(pool, using, int(edges.need[i]), int(edges.offer[i])))
-        for i in order
-    ]
+    """Return the open counterparts of a listing, best first; empty when it has no place left itself.
+
+    Each pair is scored by the settings of its need's territory.
+    """
+    mine = market.columns(listing.kind, (Listing.id == listing.id) & market.is_open())
+    if not len(mine["id"]):
+        return []
+    held = live_index.counterparts(listing.kind, mine)
+    found = None if held is None else _best(listing.kind, mine, held, limit)
+    if found is None:
+        theirs = market.columns(listing.kind.opposite, market.is_open() & _may_fit(listing))
+        found = _best(listing.kind, mine, theirs, limit)
+    return found or []
+
+
+def _best(kind: ListingKind, mine: Columns, theirs: Columns, limit: int) -> list[Ranked] | None:
+    """Return the best of these counterparts; None when one of them is no longer open."""
+    is_need = kind is ListingKind.NEED
+    pool = market.of_columns(mine, theirs) if is_need else market.of_columns(theirs, mine)
+    using = market.policies(pool.territories)
+    mine_rows, their_rows = np.zeros(len(theirs["id"]), np.int64), np.arange(len(theirs["id"]))
+    pairs = (mine_rows, their_rows) if is_need else (their_rows, mine_rows)
+    best = market.best_pairs(pool, using, *pairs, limit=limit)
+    ids = theirs["id"][best[1] if is_need else best[0]].tolist()
+    rows = _listings(ids)
+    if len(rows) < len(ids):
+        return None
+    why = market.reasons(pool, using, *best)
+    return [Ranked(rows[key], one) for key, one in zip(ids, why, strict=True) if isinstance(one, Reasons)]
 
 
 def choices(theirs: Listing, *, by: User) -> Choices:
@@ -86,17 +106,14 @@ def choices(theirs: Listing, *, by: User) -> Choices:
     else:
         pairs = [(theirs, listing) for listing in mine]
         pool = market.load(needs=Listing.id == theirs.id, offers=Listing.id.in_(ids))
-    needs = {need.territory_siren: need for need, _ in pairs}
-    policies = {siren: market.policy(_territory(need)) for siren, need in needs.items()}
+    rows = pool.need_rows([need.id for need, _ in pairs]), pool.offer_rows([offer.id for _, offer in pairs])
     fitting, excluded = [], []
-    for listing, (need, offer) in zip(mine, pairs, strict=True):
+    told = market.reasons(pool, market.policies(pool.territories), *rows)
+    for listing, why in zip(mine, told, strict=True):
         if rule := obstacle(listing) or ("met" if listing.id in closed else ""):
             excluded.append(Excluded(listing, (rule,)))
-            continue
-        try:
-            why = _reasons(pool, policies[need.territory_siren], need, offer)
-        except PairExcluded as error:
-            excluded.append(Excluded(listing, error.rules))
+        elif isinstance(why, Exclusion):
+            excluded.append(Excluded(listing, why.rules, why))
         else:
             fitting.append(Ranked(listing, why))
     return Choices(sorted(fitting, key=lambda found: -found.reasons.score), excluded)
@@ -119,8 +136,17 @@ def obstacle(listing: Listing) -> str:
 
 def reasons(need: Listing, offer: Listing) -> Reasons:
     """Return why this pair fits. Raises PairExcluded with the rules that exclude it."""
+    why = judged(need, offer)
+    if isinstance(why, Exclusion):
+        raise PairExcluded(why.rules)
+    return why
+
+
+def judged(need: Listing, offer: Listing) -> Reasons | Exclusion:
+    """Return why this pair fits, or which rules exclude it, whatever the states of the two."""
     pool = market.load(needs=Listing.id == need.id, offers=Listing.id == offer.id)
-    return _reasons(pool, market.policy(_territory(need)), need, offer)
+    (why,) = market.reasons(pool, market.policies(pool.territories), [0], [0])
+    return why
 
 
 def explain(need_id: int, offer_id: int) -> Reasons:
@@ -156,22 +182,6 @@ def _own_counterparts(theirs: Listing, by: User) -> list[Listing]:
     return list(db.session.scalars(query))
 
 
-def _reasons(pool: Market, using: Policy, need: Listing, offer: Listing) -> Reasons:
-    rows = int(pool.need_rows(need.id)), int(pool.offer_rows(offer.id))
-    broken = market.broken_rules(pool, using, *rows)
-    if broken:
-        raise PairExcluded(broken)
-    return market.reasons(pool, using, *rows)
-
-
-def _pool(listing: Listing) -> Market:
-    mine = (Listing.id == listing.id) & market.is_open()
-    theirs = market.is_open() & _may_fit(listing)
-    if listing.kind is ListingKind.NEED:
-        return market.load(needs=mine, offers=theirs)
-    return market.load(needs=theirs, offers=mine)
-
-
 def _may_fit(listing: Listing) -> ColumnElement[bool]:
     """Return a wide condition on counterparts that indexes answer; the matcher's rules decide."""
     further = db.session.scalars(select(ListingSkill.skill_id).where(ListingSkill.listing_id == listing.id))
@@ -198,10 +208,6 @@ def _in_reach(listing: Listing) -> ColumnElement[bool]:
     return or_(near, remote) if listing.places & Place.REMOTE else near
 
 
-def _territory(listing: Listing) -> Territory | None:
-    return db.session.get(Territory, listing.territory_siren) if listing.territory_siren else None
-
-
 def _listings(ids: list[int]) -> dict[int, Listing]:
-    query = select(Listing).where(Listing.id.in_(ids)).options(*SHOWN)
+    query = select(Listing).where(Listing.id.in_(ids), market.is_open()).options(*SHOWN)
     return {listing.id: listing for listing in db.session.scalars(query)}

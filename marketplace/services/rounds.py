@@ -29,6 +29,7 @@ from marketplace.models import (
 )
 from marketplace.services import mailer, market, policies
 from marketplace.services.errors import NotFound
+from marketplace.services.journal import TOUCHED
 from marketplace.services.market import Policies, Reasons, chunks
 from marketplace.services.matches import ANSWER_WITHIN
 from marketplace.services.policies import Settings
@@ -158,20 +159,20 @@ def _require_territory(siren: str | None) -> None:
 def _proposals(pool: market.Market, using: Policies, plan: Plan) -> list[Proposal]:
     circle_of = {edge: number for number, circle in enumerate(plan.circles) for edge in circle}
     needs, offers, edges = pool.needs, pool.offers, plan.edges
-    found = []
-    for edge in plan.matched.tolist():
-        need, offer = int(edges.need[edge]), int(edges.offer[edge])
-        found.append(
-            Proposal(
-                need_id=int(needs.id[need]),
-                offer_id=int(offers.id[offer]),
-                need_organisation_id=int(needs.organisation[need]),
-                offer_organisation_id=int(offers.organisation[offer]),
-                circle=circle_of.get(edge),
-                reasons=market.reasons(pool, using.of(pool.territories[need]), need, offer),
-            )
+    need, offer = edges.need[plan.matched], edges.offer[plan.matched]
+    why = market.reasons(pool, using, need, offer)
+    return [
+        Proposal(
+            need_id=int(needs.id[i]),
+            offer_id=int(offers.id[j]),
+            need_organisation_id=int(needs.organisation[i]),
+            offer_organisation_id=int(offers.organisation[j]),
+            circle=circle_of.get(edge),
+            reasons=one,
         )
-    return found
+        for edge, i, j, one in zip(plan.matched.tolist(), need, offer, why, strict=True)
+        if isinstance(one, Reasons)
+    ]
 
 
 class _Writer:
@@ -289,7 +290,7 @@ def _take_places(work: Work, proposals: list[Proposal]) -> None:
                 update(Listing)
                 .where(Listing.id.in_(chunk))
                 .values(live_matches=Listing.live_matches + count, updated_at=Listing.updated_at)
-                .execution_options(synchronize_session=False)
+                .execution_options(synchronize_session=False, **{TOUCHED: chunk})
             )
 
 

@@ -1,0 +1,119 @@
+"""Listings of one side kept in memory, by skill: put, drop, and find those near a point."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketplace.matching.arrays import ON_SITE, REMOTE
+from marketplace.matching.distance import points_km
+from marketplace.matching.validation import BoolArray, IntArray, same_length
+
+Columns = Mapping[str, NDArray[Any]]
+# A straight line is never longer than the way: what is cut off is out of reach, but for rounding.
+MARGIN_KM = 1e-3
+_FIRST_ROWS = 64
+
+
+class Board:
+    """Columns of listings that change one by one, and the rows of each skill.
+
+    Any columns may be kept; `id`, `skills`, `lat`, `lon`, `radius_km` and `places` are needed, as Needs and
+    Offers have them. A listing takes the row that another has left: the memory follows the most listings
+    that there ever were at a time, twice that at most. Not for several threads at once.
+
+    put() and drop() of k listings: O(k + rows of their skills). of_skills(), in_reach(): O(rows of the skills).
+    """
+
+    def __init__(self, n_skills: int) -> None:
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._rows: dict[int, int] = {}
+        self._left: list[int] = []
+        self._used = 0
+        self._of_skill: list[IntArray] = [np.empty(0, np.int64)] * n_skills
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def put(self, columns: Columns) -> None:
+        """Add these listings, or write them anew; ValueError for columns of different lengths."""
+        same_length(**columns)
+        ids = columns["id"].tolist()
+        self.drop(ids)
+        if not ids:
+            return
+        given = {**columns, "point": points_km(columns["lat"], columns["lon"])}
+        rows = self._take_rows(len(ids))
+        self._make_room(given)
+        for name, values in given.items():
+            self._columns[name][rows] = values
+        self._rows.update(zip(ids, rows.tolist(), strict=True))
+        skills = columns["skills"]
+        for skill in np.unique(skills[skills >= 0]).tolist():
+            mine = rows[(skills == skill).any(axis=1)]
+            self._of_skill[skill] = np.concatenate((self._of_skill[skill], mine))
+
+    def drop(self, ids: Iterable[int]) -> None:
+        """Take listings off; ids that are not there are passed over."""
+        rows = [row for listing_id in ids if (row := self._rows.pop(listing_id, None)) is not None]
+        if not rows:
+            return
+        skills = self._columns["skills"][rows]
+        for skill in np.unique(skills[skills >= 0]).tolist():
+            kept = np.isin(self._of_skill[skill], rows, invert=True)
+            self._of_skill[skill] = self._of_skill[skill][kept]
+        self._left += rows
+
+    def of_skills(self, skills: BoolArray) -> IntArray:
+        """Return the rows that have one of these skills at least, (n_skills,) bool; each once, in order of id."""
+        return self._in_order(self._having(skills))
+
+    def in_reach(
+        self, skills: BoolArray, *, lat: float, lon: float, radius_km: float, places: int
+    ) -> IntArray:
+        """Return those of of_skills() that may meet a listing of this point (degrees or NaN), radius and places.
+
+        All that can, on site within both radii or remotely; and a few at the very edge that cannot.
+        """
+        rows = self._having(skills)
+        if not len(rows):
+            return rows
+        common = self._columns["places"][rows] & places
+        x, y, z = (self._columns["point"][rows] - points_km(lat, lon)).T
+        reach = np.minimum(self._columns["radius_km"][rows], radius_km) + MARGIN_KM
+        near = x * x + y * y + z * z <= reach * reach  # NaN is never near
+        return self._in_order(rows[(common & REMOTE > 0) | ((common & ON_SITE > 0) & near)])
+
+    def take(self, rows: IntArray) -> dict[str, NDArray[Any]]:
+        """Return the columns of these rows, as they were given."""
+        return {name: values[rows] for name, values in self._columns.items() if name != "point"}
+
+    def column(self, name: str, rows: IntArray) -> NDArray[Any]:
+        values: NDArray[Any] = self._columns[name][rows]
+        return values
+
+    def _having(self, skills: BoolArray) -> IntArray:
+        found = [self._of_skill[skill] for skill in np.flatnonzero(skills).tolist()]
+        return np.concatenate([np.empty(0, np.int64), *found])
+
+    def _in_order(self, rows: IntArray) -> IntArray:
+        rows = np.unique(rows)
+        return rows[np.argsort(self._columns["id"][rows])] if len(rows) else rows
+
+    def _take_rows(self, n: int) -> IntArray:
+        again = [self._left.pop() for _ in range(min(n, len(self._left)))]
+        fresh = np.arange(self._used, self._used + n - len(again))
+        self._used += len(fresh)
+        return np.concatenate((np.array(again, np.int64), fresh))
+
+    def _make_room(self, given: Columns) -> None:
+        for name, values in given.items():
+            held = self._columns.get(name)
+            if held is not None and len(held) >= self._used:
+                continue
+            rows = max(self._used, _FIRST_ROWS if held is None else 2 * len(held))
+            grown = np.empty((rows, *values.shape[1:]), values.dtype)
+            if held is not None:
+                grown[: len(held)] = held
+            self._columns[name] = grown
