@@ -5,7 +5,6 @@ from enum import Enum
 
 import flask_babel
 from flask import Flask, current_app
-from slugify import slugify
 
 from marketplace import clock
 from marketplace.models import (
@@ -23,6 +22,9 @@ from marketplace.models import (
     Place,
     SizeClass,
 )
+from marketplace.services.text import fold
+
+SLUG_MAX = 60
 
 # By type first: members of two lists that have the same value are equal, as strings are.
 LABELS: dict[type[Enum], dict[Enum, str]] = {
@@ -198,4 +200,4 @@ def half_days(value: int) -> list[str]:
 
 
 def slug_of(listing: Listing) -> str:
-    return slugify(listing.title, max_length=60) or str(listing.kind)
+    return fold(listing.title).replace(" ", "-")[:SLUG_MAX].rstrip("-") or str(listing.kind)

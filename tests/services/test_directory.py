@@ -362,7 +362,11 @@ def test_an_unknown_skill_is_not_found(app, slug):
 
 def test_skills_are_counted_by_what_is_online(market):
     market.need(skill="tableur")
+    suspended = market.organisation(suspended_at=clock.now())
     market.need(skill="tableur", state=ListingState.PAUSED)
+    market.need(skill="tableur", organisation=suspended)
+    market.need(skill="tableur", organisation=suspended, expires_at=clock.now() - timedelta(days=1))
+    market.need(skill="tableur", expires_at=clock.now() - timedelta(days=1))
     market.offer(skill="tableur")
     market.offer(skill="tableur")
     counts = directory.counts()
@@ -426,9 +430,10 @@ def test_one_looks_as_far_as_the_territory_says(market):
 # --- The map for search engines ---
 
 
-def test_the_newest_are_what_is_online(market, monkeypatch):
+def test_the_map_holds_the_newest_of_each_kind_that_are_online(market, monkeypatch):
     firm = market.organisation()
-    made = [market.need(organisation=firm).id for _ in range(3)]
+    needs = [market.need(organisation=firm).id for _ in range(3)]
+    offers = [market.offer(organisation=firm).id for _ in range(3)]
     market.need(organisation=firm, state=ListingState.PENDING)
-    monkeypatch.setattr(directory, "SITEMAP_LISTINGS", 2)
-    assert [listing.id for listing in directory.newest()] == made[:0:-1]
+    monkeypatch.setattr(directory, "SITEMAP_LISTINGS", 4)
+    assert [listing.id for listing in directory.newest()] == [*needs[:0:-1], *offers[:0:-1]]

@@ -1,14 +1,14 @@
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from flask import Blueprint, Response, current_app, jsonify, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 
 from marketplace.extensions import db
-from marketplace.models import Listing, ListingKind
+from marketplace.models import ListingKind
 from marketplace.services import directory, drafts, listings, market, rounds, skills, territories
-from marketplace.services.mailer import public_url
 from marketplace.web.display import slug_of
 
 bp = Blueprint("public", __name__)
@@ -88,7 +88,7 @@ def accessibility() -> ResponseReturnValue:
 
 @bp.get("/robots.txt")
 def robots() -> Response:
-    response = make_response(CRAWL.format(sitemap=public_url("public.sitemap")))
+    response = make_response(CRAWL.format(sitemap=_absolute("public.sitemap")))
     response.mimetype = "text/plain"
     return response
 
@@ -115,20 +115,23 @@ def readyz() -> Response:
 
 def _addresses() -> list[Address]:
     """Return what search engines may find: pages, skills, open territories, the newest listings."""
-    pages = [Address(public_url(endpoint)) for endpoint in PAGES]
+    pages = [Address(_absolute(endpoint)) for endpoint in PAGES]
     about = [
-        Address(public_url("directory.skill", slug=skill.slug))
+        Address(_absolute("directory.skill", slug=skill.slug))
         for domain in skills.all_by_domain()
         for skill in domain.skills
     ]
     places = [
-        Address(public_url("directory.territory", siren=territory.siren))
+        Address(_absolute("directory.territory", siren=territory.siren))
         for territory in directory.open_territories()
     ]
-    return [*pages, *about, *places, *map(_listing_address, directory.newest())]
+    newest = [
+        Address(_absolute("listings.show", listing_id=listing.id, slug=slug_of(listing)), listing.updated_at)
+        for listing in directory.newest()
+    ]
+    return [*pages, *about, *places, *newest]
 
 
-def _listing_address(listing: Listing) -> Address:
-    return Address(
-        public_url("listings.show", listing_id=listing.id, slug=slug_of(listing)), listing.updated_at
-    )
+def _absolute(endpoint: str, **values: str | int) -> str:
+    known: dict[str, Any] = values
+    return str(current_app.config["PUBLIC_URL"]).rstrip("/") + url_for(endpoint, **known)
