@@ -25,8 +25,7 @@ SHORT_ROW = 48
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Edges and what each is worth: `spread` (from 0) + `lift`, at least 1; no offer of capacity 0 has an
-    edge."""
+    """Edges, each worth `spread` (from 0) + `lift`, 1 at least; an offer with an edge has a place."""
 
     need: IntArray
     offer: IntArray
@@ -211,7 +210,7 @@ class _Board:
 
 
 def _matching(graph: Graph) -> Matching:
-    """Insert the units of the smaller side; where that proves hard, start again from an auction's prices."""
+    """Insert the units of the smaller side; where that proves hard, start again from an auction."""
     places = np.minimum(graph.degree, graph.capacity)
     by_need = bool(np.count_nonzero(np.bincount(graph.need, minlength=1)) <= places.sum())
     rows = _rows(graph, by_need=by_need)
@@ -365,8 +364,7 @@ def _rank_among_equals(ordered: IntArray) -> IntArray:
 
 
 def least(index: IntArray, bounds: IntArray, n: int) -> IntArray:
-    """Return the n least numbers from 0 that are not below their bounds, bounds[k] being one of number
-    index[k]."""
+    """Return the n least numbers from 0 with bounds[k] at most that of index[k], for each k."""
     found = np.zeros_like(bounds, shape=n)
     np.maximum.at(found, index, bounds)
     return found

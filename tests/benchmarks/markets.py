@@ -3,6 +3,7 @@ market."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,13 @@ FloatArray = NDArray[np.float64]
 
 SEED = 20_260_101
 TOP_K = 30
-COUNTRY_KM = 1000.0
+COUNTRY_KM, TOWN_KM = 1000.0, 25.0
 COMMUNES, CENTRES = 35_000, 250
 CAPACITIES, CAPACITY_SHARES = (1, 2, 3), (0.6, 0.3, 0.1)
 SKILLS, SKILLS_PER_DOMAIN = 60, 6
+# Of two skills of a domain, by how far apart their rows are; the domain closes to a ring.
+SIMILARITY = np.array([1.0, 0.7, 0.5, 0.0, 0.5, 0.7])
+HALF_DISTANCE_KM = 15.0
 RADII_KM = (5, 10, 20, 40, 60)
 # Pairs looked at in one go: bounds the memory.
 BLOCK = 2_000
@@ -36,17 +40,13 @@ class Market:
 def clustered(n_needs: int, n_offers: int) -> Market:
     """Listings of 60 skills in communes around towns of very unequal size; the best 30 offers of each need.
 
-    Score: half the skill (same 1, neighbours in its domain 0.7 and 0.5), 0.3 nearness, 0.1 sector, 0.1 level.
-    One listing in seven can also do it remotely, which joins all places.
+    Score: half the skill (the same 1, its neighbours 0.7 and 0.5), 0.3 nearness, 0.1 sector, 0.1 level.
+    One listing in ten can also do it remotely, which joins all places.
     """
     random = np.random.default_rng((SEED, n_needs, n_offers))
     communes = _communes(random)
     needs, offers = _listings(random, communes, n_needs), _listings(random, communes, n_offers)
-    rows = [
-        rows
-        for domain in range(SKILLS // SKILLS_PER_DOMAIN)
-        for rows in _edges_of_domain(random, needs, offers, domain)
-    ]
+    rows = [rows for skill in range(SKILLS) for rows in _edges_of_skill(needs, offers, skill)]
     return _shuffled(random, rows, n_needs, n_offers)
 
 
@@ -73,8 +73,8 @@ class _Listings:
 
 def _communes(random: np.random.Generator) -> FloatArray:
     towns = random.random((CENTRES, 2)) * COUNTRY_KM
-    town = random.choice(CENTRES, COMMUNES, p=_zipf(CENTRES, 1.0))
-    return towns[town] + random.normal(0.0, 15.0, (COMMUNES, 2))
+    town = random.choice(CENTRES, COMMUNES, p=_zipf(CENTRES, 0.8))
+    return towns[town] + random.normal(0.0, TOWN_KM, (COMMUNES, 2))
 
 
 def _listings(random: np.random.Generator, communes: FloatArray, n: int) -> _Listings:
@@ -84,7 +84,7 @@ def _listings(random: np.random.Generator, communes: FloatArray, n: int) -> _Lis
         radius=random.choice(np.array(RADII_KM, np.float64), n),
         sector=random.integers(0, 20, n),
         level=random.integers(1, 5, n),
-        remote=random.random(n) < 0.15,
+        remote=random.random(n) < 0.1,
     )
 
 
@@ -93,54 +93,49 @@ def _zipf(n: int, exponent: float) -> FloatArray:
     return share / share.sum()
 
 
-def _edges_of_domain(
-    random: np.random.Generator, needs: _Listings, offers: _Listings, domain: int
+def _edges_of_skill(
+    needs: _Listings, offers: _Listings, skill: int
 ) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
-    mine = np.flatnonzero(needs.skill // SKILLS_PER_DOMAIN == domain)
-    theirs = np.flatnonzero(offers.skill // SKILLS_PER_DOMAIN == domain)
+    """Yield the edges of the needs of one skill, block by block."""
+    mine = np.flatnonzero(needs.skill == skill)
+    same_domain = offers.skill // SKILLS_PER_DOMAIN == skill // SKILLS_PER_DOMAIN
+    theirs = np.flatnonzero(same_domain & (SIMILARITY[np.abs(offers.skill - skill) % SKILLS_PER_DOMAIN] > 0))
     if not len(theirs):
         return
     tree = cKDTree(offers.point[theirs])
     remote = theirs[offers.remote[theirs]]
     for start in range(0, len(mine), BLOCK):
         block = mine[start : start + BLOCK]
-        near = tree.query_ball_point(needs.point[block], needs.radius[block])
-        counts = np.array([len(hits) for hits in near], np.int64)
-        hits = np.fromiter((hit for group in near for hit in group), np.int64, int(counts.sum()))
+        around = tree.query_ball_point(needs.point[block], needs.radius[block])
+        counts = np.array([len(hits) for hits in around], np.int64)
+        hits = np.fromiter(chain.from_iterable(around), np.int64, int(counts.sum()))
         far = block[needs.remote[block]]
-        need = np.concatenate((np.repeat(block, counts), np.repeat(far, len(remote))))
-        offer = np.concatenate((theirs[hits], np.tile(remote, len(far))))
-        yield _best(*_scored(needs, offers, need, offer))
+        near = _scored(needs, offers, np.repeat(block, counts), theirs[hits], near=True)
+        online = _scored(needs, offers, np.repeat(far, len(remote)), np.tile(remote, len(far)), near=False)
+        yield _best(*(np.concatenate(columns) for columns in zip(near, online, strict=True)))
 
 
 def _scored(
-    needs: _Listings, offers: _Listings, need: IntArray, offer: IntArray
+    needs: _Listings, offers: _Listings, need: IntArray, offer: IntArray, *, near: bool
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    apart = np.abs(needs.skill[need] - offers.skill[offer])
-    skill = np.array([1.0, 0.7, 0.5, 0.0, 0.5, 0.7])[apart]
+    """Return the pairs that are near enough, or those that are not, with their scores."""
     km = np.hypot(*(needs.point[need] - offers.point[offer]).T)
-    near = km <= np.minimum(needs.radius[need], offers.radius[offer])
+    kept = np.flatnonzero((km <= np.minimum(needs.radius[need], offers.radius[offer])) == near)
+    need, offer, km = need[kept], offer[kept], km[kept]
     remote = needs.remote[need] & offers.remote[offer]
-    nearness = np.maximum(np.where(near, np.exp2(-km / 15.0), 0.0), np.where(remote, 0.5, 0.0))
+    nearness = np.maximum(np.exp2(-km / HALF_DISTANCE_KM) if near else 0.0, np.where(remote, 0.5, 0.0))
+    skill = SIMILARITY[np.abs(needs.skill[need] - offers.skill[offer])]
     sector = needs.sector[need] == offers.sector[offer]
     level = 1.0 - np.abs(needs.level[need] - offers.level[offer]) / 4
-    kept = np.flatnonzero((near | remote) & (skill > 0))
-    score = 0.5 * skill + 0.3 * nearness + 0.1 * sector + 0.1 * level
-    return need[kept], offer[kept], score[kept]
+    return need, offer, 0.5 * skill + 0.3 * nearness + 0.1 * sector + 0.1 * level
 
 
 def _best(need: IntArray, offer: IntArray, weight: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """Return the best TOP_K edges of each need, each pair once."""
-    order = np.lexsort((offer, need))
+    """Return the best TOP_K edges of each need."""
+    order = np.argsort(need - weight / 2, kind="stable")  # weights are at most 1: needs stay apart
     need, offer, weight = need[order], offer[order], weight[order]
-    once = np.r_[True, (need[1:] != need[:-1]) | (offer[1:] != offer[:-1])][: len(need)]
-    order = np.flatnonzero(once)
-    order = order[np.lexsort((-weight[order], need[order]))]
-    first = np.r_[True, need[order][1:] != need[order][:-1]][: len(order)]
-    starts = np.flatnonzero(first)
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
-    order = order[rank < TOP_K]
-    return need[order], offer[order], weight[order]
+    rank = np.arange(len(need)) - np.searchsorted(need, need)
+    return need[rank < TOP_K], offer[rank < TOP_K], weight[rank < TOP_K]
 
 
 def _shuffled(

@@ -113,7 +113,7 @@ def best_by_trying_all(market: Market, objective: str) -> tuple[int, int]:
 
 
 def best_by_scipy(market: Market, objective: str) -> tuple[int, int]:
-    """Return the same from scipy's dense solver: a column for each place, and one for each need to stay alone."""
+    """Return the same from scipy's dense solver: columns are places, and one for each need to stay alone."""
     places = np.repeat(np.arange(len(market.capacity)), np.minimum(market.capacity, market.n_needs))
     best = market.best
     # Doubles hold whole numbers up to 2⁵³ exactly: the bonus and all sums stay below.
