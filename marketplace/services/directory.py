@@ -48,6 +48,7 @@ LATEST = 6
 DEFAULT_RADIUS_KM = 20
 TERRITORIES_SHOWN = 100
 SITEMAP_LISTINGS = 2000
+_LONGEST_NAME = 120  # letters of a territory's, as its column
 # Rows read for one shown where _sift takes some out: a circle fills 79 % of its box.
 _READ_AHEAD = 2
 _SMALLEST_CIRCLE_KM = 5
@@ -209,7 +210,7 @@ def open_territories() -> Sequence[Territory]:
 
 def find_territories(text: str) -> Sequence[Territory]:
     """Return the territories so named, then those of communes so named; TERRITORIES_SHOWN at most."""
-    words = fold(text).split()
+    words = fold(text[:_LONGEST_NAME]).split()
     if not words:
         return []
     names = db.session.execute(select(Territory.siren, Territory.name).order_by(Territory.population.desc()))

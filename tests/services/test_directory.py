@@ -411,9 +411,15 @@ def test_a_territory_is_found_by_its_name_or_by_a_commune(app, text):
     assert RENNES_METROPOLE in [territory.siren for territory in directory.find_territories(text)]
 
 
-@pytest.mark.parametrize("text", ["", " ", "Trifouillis-les-Oies", "%", "🥖"])
+@pytest.mark.parametrize("text", ["", " ", "Trifouillis-les-Oies", "%", "🥖", "x" * 100_000, "zz " * 50_000])
 def test_nonsense_finds_no_territory(app, text):
     assert directory.find_territories(text) == []
+
+
+def test_only_the_beginning_of_a_very_long_name_is_looked_for(app):
+    """A hundred thousand words compared with every name would keep the site from answering."""
+    with_end = directory.find_territories("ca " * 40 + "trifouillis")
+    assert with_end == directory.find_territories("ca " * 40)
 
 
 def test_finding_territories_stops_at_a_screenful(app, monkeypatch):
