@@ -114,9 +114,8 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A skill with what is online about it."""
+    """What is online about a skill."""
 
-    skill: Skill
     needs: int
     offers: int
 
@@ -167,8 +166,8 @@ def counts() -> dict[str, Counted]:
     online = Counter({(skill_id, kind): number for skill_id, kind, number in rows})
     online.subtract((skill_id, kind) for _, skill_id, kind in db.session.execute(_published_but_hidden()))
     return {
-        skill.slug: Counted(skill, online[skill.id, ListingKind.NEED], online[skill.id, ListingKind.OFFER])
-        for skill in db.session.scalars(select(Skill))
+        slug: Counted(online[skill_id, ListingKind.NEED], online[skill_id, ListingKind.OFFER])
+        for skill_id, slug in db.session.execute(select(Skill.id, Skill.slug))
     }
 
 
@@ -403,7 +402,8 @@ def _singular(word: str) -> str:
 def _load(ids: list[int], near: Commune | None) -> list[Found]:
     rows = db.session.scalars(select(Listing).where(Listing.id.in_(ids)).options(*SHOWN))
     listings = {listing.id: listing for listing in rows}
-    return [Found(listings[key], _distance_km(_point(near), listings[key])) for key in ids]
+    kept = [listings[key] for key in ids if key in listings]  # the purge may have come between
+    return [Found(listing, _distance_km(_point(near), listing)) for listing in kept]
 
 
 def _distance_km(point: Point | None, listing: Listing) -> float | None:

@@ -374,6 +374,18 @@ def test_a_territory_shows_its_welcome_its_figures_and_its_listings(client, mark
         assert figure in page
 
 
+def test_a_territory_leads_to_its_own_weights(client):
+    [address] = links(text(client.get("/territoires/243500139")), "Comment les structures sont rapprochées ici")
+    assert "avec les réglages de Rennes Métropole" in text(client.get(address))
+
+
+def test_a_page_with_nothing_online_says_so(client):
+    for path in ("/territoires/243500139", "/competences/tableur"):
+        page = text(client.get(path))
+        assert "Aucun besoin en ligne pour l’instant." in page
+        assert "Aucun savoir-faire en ligne pour l’instant." in page
+
+
 def test_a_territory_that_is_not_open_says_who_reads_there(client):
     assert "relues par l’équipe nationale" in text(client.get("/territoires/243500139"))
 
