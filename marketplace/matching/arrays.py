@@ -96,7 +96,7 @@ class _Listings:
 
 @dataclass(frozen=True, slots=True)
 class Needs(_Listings):
-    """Skills to learn. `waiting_days` ≥ 0 since publication; `urgency` 1 to 3; each takes one offer at most."""
+    """Skills to learn; each takes one offer. `waiting_days` ≥ 0, since publication; `urgency`: 1 to 3."""
 
     waiting_days: FloatArray
     urgency: IntArray
@@ -120,7 +120,7 @@ class Offers(_Listings):
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Feasible pairs: rows of needs and offers, geodesic distance in km (NaN without point), weight in (0, 1]."""
+    """Feasible pairs: rows of needs and offers, distance in km (NaN without point), weight in (0, 1]."""
 
     need: IntArray
     offer: IntArray

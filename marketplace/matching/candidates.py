@@ -1,20 +1,29 @@
 """The edges of the graph: feasible pairs, the best of each need."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from marketplace.matching.arrays import Edges, Needs, Offers
-from marketplace.matching.pairs import broken_rules, facts_of
 from marketplace.matching.policy import Policy
 from marketplace.matching.reach import Reach
-from marketplace.matching.scoring import components_of
-from marketplace.matching.ties import Wheel
-from marketplace.matching.validation import BoolArray, IntArray, count, integers
+from marketplace.matching.validation import IntArray, count, integers
 
-# Needs treated at a time: bounds the memory, about 100 MB in a dense city.
-BLOCK = 512
+# Fewer needs are done before numba would be loaded.
+COMPILE_FROM_NEEDS = 2_000
+
+
+class Search(Protocol):
+    """What finds the best edges of needs; `blocks`: rows to treat at a time; `workers` blocks at once."""
+
+    workers: int
+    blocks: Sequence[IntArray]
+
+    def best(self, rows: IntArray) -> Edges: ...
 
 
 def find_candidates(
@@ -64,37 +73,40 @@ def find_candidates(
     top_k = count("top_k", top_k)
     banned = _banned(excluded, len(needs), len(offers))
     _require_reference(needs, offers, policy)
-    search, wheel = Reach(needs, offers, policy), Wheel(needs, offers)
+    search = _search(needs, offers, policy, banned, top_k)
     found: list[Edges] = []
-    for start in range(0, len(needs), BLOCK):
-        rows = np.arange(start, min(start + BLOCK, len(needs)))
-        need, offer = _open(*search.pairs(rows), banned, len(offers))
-        found.append(_best(_judged(needs, need, offers, offer, policy), wheel, top_k))
+    done = 0
+    for rows, edges in zip(search.blocks, _mapped(search), strict=True):
+        found.append(edges)
+        done += len(rows)
         if on_progress:
-            on_progress((rows[-1] + 1) / len(needs))
-    return _joined(found)
+            on_progress(done / len(needs))
+    return _by_need(found)
 
 
-def _open(need: IntArray, offer: IntArray, banned: IntArray, n_offers: int) -> tuple[IntArray, IntArray]:
-    kept = ~np.isin(need * max(n_offers, 1) + offer, banned)
-    return need[kept], offer[kept]
+def _search(needs: Needs, offers: Offers, policy: Policy, banned: IntArray, top_k: int) -> Search:
+    if len(needs) >= COMPILE_FROM_NEEDS:
+        try:
+            from marketplace.matching.offer_index import OfferIndex  # noqa: PLC0415 (loads numba)
+        except ImportError:
+            pass
+        else:
+            return OfferIndex(needs, offers, policy, banned=banned, top_k=top_k, workers=_processors())
+    return Reach(needs, offers, policy, banned=banned, top_k=top_k)
 
 
-def _judged(needs: Needs, need: IntArray, offers: Offers, offer: IntArray, policy: Policy) -> Edges:
-    """Return the feasible ones of these pairs."""
-    facts = facts_of(needs, need, offers, offer, policy)
-    excluded: BoolArray = np.zeros(len(need), np.bool_)
-    for broken in broken_rules(needs, need, offers, offer, facts, policy).values():
-        excluded |= broken
-    score = components_of(needs, need, offers, offer, facts, policy).score
-    return Edges(need, offer, facts.distance_km, score).take(~excluded & (score > 0))
+def _mapped(search: Search) -> Iterator[Edges]:
+    """Yield the edges of each block, in order."""
+    if search.workers == 1:
+        yield from map(search.best, search.blocks)
+        return
+    with ThreadPoolExecutor(search.workers) as pool:
+        yield from pool.map(search.best, search.blocks)
 
 
-def _best(edges: Edges, wheel: Wheel, top_k: int) -> Edges:
-    """Return the best of each need, sorted by need, best first."""
-    edges = edges.take(np.lexsort((wheel.turn(edges.need, edges.offer), -edges.weight, edges.need)))
-    first = np.searchsorted(edges.need, edges.need)
-    return edges.take(np.arange(len(edges)) - first < top_k)
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _require_reference(needs: Needs, offers: Offers, policy: Policy) -> None:
@@ -113,13 +125,14 @@ def _banned(excluded: tuple[ArrayLike, ArrayLike] | None, n_needs: int, n_offers
     return np.unique(need * max(n_offers, 1) + offer)
 
 
-def _joined(found: list[Edges]) -> Edges:
-    if not found:
-        empty = np.empty(0, np.int64)
-        return Edges(empty, empty, np.empty(0), np.empty(0))
+def _by_need(blocks: list[Edges]) -> Edges:
+    """Return the edges of all blocks by row of the need, best first. Column by column, to spare memory."""
+    if not blocks:
+        return Edges(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
+    order = np.argsort(np.concatenate([edges.need for edges in blocks]), kind="stable")
     return Edges(
-        np.concatenate([e.need for e in found]),
-        np.concatenate([e.offer for e in found]),
-        np.concatenate([e.distance_km for e in found]),
-        np.concatenate([e.weight for e in found]),
+        need=np.concatenate([edges.need for edges in blocks])[order],
+        offer=np.concatenate([edges.offer for edges in blocks])[order],
+        distance_km=np.concatenate([edges.distance_km for edges in blocks])[order],
+        weight=np.concatenate([edges.weight for edges in blocks])[order],
     )

@@ -16,7 +16,7 @@ BLOCK = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Edges sorted by (source, target), each pair once, no loops; `start`: (n + 1,) first edge of each vertex."""
+    """Edges sorted by (source, target), each pair once, no loops; `start`: where those of a vertex begin."""
 
     source: IntArray
     target: IntArray

@@ -22,7 +22,7 @@ FAR, HALVINGS = 0.01, 4
 
 
 def great_circle_km(lat: ArrayLike, lon: ArrayLike, other_lat: ArrayLike, other_lon: ArrayLike) -> FloatArray:
-    """Great-circle distance by the haversine formula (Sinnott 1984), in km on a sphere of radius 6371.0088 km.
+    """Great-circle distance by the haversine formula (Sinnott 1984), on a sphere of radius 6371.0088 km.
 
     Arrays broadcast; degrees in, km out, same shape. Off by less than 0.6 % from the WGS 84 geodesic.
     """
@@ -72,7 +72,7 @@ def points_km(lat: ArrayLike, lon: ArrayLike) -> FloatArray:
 
 def between_km(point: FloatArray, other: FloatArray) -> FloatArray:
     """Return the distances between points given by their Earth-centred coordinates."""
-    x, y, z = np.moveaxis(np.asarray(point - other), -1, 0)
+    x, y, z = (point[..., axis] - other[..., axis] for axis in range(3))
     square = x * x + y * y + z * z
     q = square * PER_DIAMETER_SQUARED
     km = np.asarray(np.sqrt(square) * (1 + q * (ARC_1 + q * (ARC_2 + q * ARC_3))))

@@ -42,7 +42,7 @@ class Explanation:
 def explain(needs: Needs, need: int, offers: Offers, offer: int, policy: Policy) -> Explanation:
     """Explain the pair of row `need` of needs and row `offer` of offers.
 
-    Agrees with find_candidates() and score_edges(). Raises IndexError for a row that is not there. O(skills²).
+    Agrees with find_candidates() and score_edges(). Raises IndexError for a row that is not there.
     """
     if not 0 <= need < len(needs) or not 0 <= offer < len(offers):
         raise IndexError(f"no pair ({need}, {offer}) in {len(needs)} needs and {len(offers)} offers")

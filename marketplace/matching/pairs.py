@@ -65,7 +65,7 @@ def facts_of(needs: Needs, need: IntArray, offers: Offers, offer: IntArray, poli
     )
 
 
-def broken_rules(
+def broken_rules(  # noqa: PLR0917 (pairs, what is known of them, and the policy)
     needs: Needs, need: IntArray, offers: Offers, offer: IntArray, facts: PairFacts, policy: Policy
 ) -> dict[str, BoolArray]:
     """Return for each hard rule which pairs it excludes."""
@@ -87,17 +87,17 @@ def refusal_km(listings: Needs | Offers) -> FloatArray:
 
 
 def _similarity(wanted: IntArray, offered: IntArray, policy: Policy) -> tuple[FloatArray, IntArray, IntArray]:
-    """Return the best similarity of each pair and the skills that reach it; main skills first among equals."""
+    """Return the best similarity of each pair and the skills that reach it, the first of equals."""
     matrix = policy.similarity()
-    factor = [1.0] + [policy.extra_skill_factor] * (max(wanted.shape[1], offered.shape[1]) - 1)
-    best = np.zeros(len(wanted))
     need_skill, offer_skill = wanted[:, 0].copy(), offered[:, 0].copy()
-    for a in range(wanted.shape[1]):
-        for b in range(offered.shape[1]):
-            known = (wanted[:, a] >= 0) & (offered[:, b] >= 0)
-            value = np.where(known, matrix[wanted[:, a], offered[:, b]], 0.0) * factor[a] * factor[b]
-            better = value > best
-            best = np.where(better, value, best)
-            need_skill = np.where(better, wanted[:, a], need_skill)
-            offer_skill = np.where(better, offered[:, b], offer_skill)
+    best = matrix[need_skill, offer_skill]
+    for a, b in list(np.ndindex(wanted.shape[1], offered.shape[1]))[1:]:
+        rows = np.flatnonzero((wanted[:, a] >= 0) & (offered[:, b] >= 0))
+        value = matrix[wanted[rows, a], offered[rows, b]]
+        value = value if a == 0 else value * policy.extra_skill_factor
+        value = value if b == 0 else value * policy.extra_skill_factor
+        better = value > best[rows]
+        rows = rows[better]
+        best[rows] = value[better]
+        need_skill[rows], offer_skill[rows] = wanted[rows, a], offered[rows, b]
     return best, need_skill, offer_skill

@@ -1,28 +1,49 @@
 """All pairs in reach of each other: for few needs, and where numba is not installed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial import cKDTree
 
-from marketplace.matching.arrays import ON_SITE, REMOTE, Needs, Offers
+from marketplace.matching.arrays import ON_SITE, REMOTE, Edges, Needs, Offers
 from marketplace.matching.policy import Policy
+from marketplace.matching.scoring import feasible_edges
+from marketplace.matching.ties import Wheel
 from marketplace.matching.validation import IntArray
 
+# Needs treated at a time: bounds the memory, about 100 MB in a dense city.
+BLOCK = 512
 # The search by straight lines keeps a margin for rounding; the rule on the distance decides.
 MARGIN_KM = 1e-3
 
 
 class Reach:
-    """Offers by the skills they come near to: a k-d tree of each skill (Bentley 1975), and those at a distance."""
+    """Offers by the skills they come near to: for meeting a k-d tree of each (Bentley 1975), else a list."""
 
-    def __init__(self, needs: Needs, offers: Offers, policy: Policy) -> None:
-        self.needs, self.offers = needs, offers
+    workers = 1
+
+    def __init__(self, needs: Needs, offers: Offers, policy: Policy, *, banned: IntArray, top_k: int) -> None:
+        self.needs, self.offers, self.policy = needs, offers, policy
+        self.banned, self.top_k = banned, top_k
+        self.wheel = Wheel(needs, offers)
+        rows: IntArray = np.arange(len(needs))
+        self.blocks: Sequence[IntArray] = [rows[i : i + BLOCK] for i in range(0, len(needs), BLOCK)]
         # A further skill only lowers a similarity: nothing at or above the floor is missed.
         self.near = policy.similarity() >= policy.skill_floor
         self.placed = np.isfinite(offers.lat) & (offers.places & ON_SITE > 0) & (offers.capacity > 0)
         self.remote = (offers.places & REMOTE > 0) & (offers.capacity > 0)
         self.buckets: dict[int, tuple[IntArray, cKDTree | None, IntArray]] = {}
 
-    def pairs(self, rows: IntArray) -> tuple[IntArray, IntArray]:
+    def best(self, rows: IntArray) -> Edges:
+        """Return the best edges of these needs, by need, best first. O(pairs in reach)."""
+        need, offer = self._pairs(rows)
+        edges = feasible_edges(self.needs, need, self.offers, offer, self.policy)
+        turn = self.wheel.turn(edges.need, edges.offer)
+        edges = edges.take(np.lexsort((turn, -edges.weight, edges.need)))
+        first = np.searchsorted(edges.need, edges.need)
+        return edges.take(np.flatnonzero(np.arange(len(edges)) - first < self.top_k))
+
+    def _pairs(self, rows: IntArray) -> tuple[IntArray, IntArray]:
         """Return the pairs of these needs that may be feasible, each once."""
         skills, width = self.needs.skills[rows], max(len(self.offers), 1)
         keys = [np.empty(0, np.int64)]
@@ -30,6 +51,7 @@ class Reach:
             asking = rows[(skills == skill).any(axis=1)]
             keys += [i * width + j for i, j in self._of_skill(int(skill), asking)]
         unique = np.unique(np.concatenate(keys))
+        unique = unique[~np.isin(unique, self.banned)]
         return unique // width, unique % width
 
     def _of_skill(self, skill: int, asking: IntArray) -> list[tuple[IntArray, IntArray]]:

@@ -1,12 +1,12 @@
 """The score of a pair: a weighted mean of six criteria, each in [0, 1]."""
 
 from dataclasses import dataclass
-from math import factorial, log
+from math import log
 
 import numpy as np
 
 from marketplace.matching.arrays import Edges, Needs, Offers
-from marketplace.matching.pairs import PairFacts, facts_of
+from marketplace.matching.pairs import PairFacts, broken_rules, facts_of
 from marketplace.matching.policy import WEIGHTS, Policy
 from marketplace.matching.sectors import DEPTH
 from marketplace.matching.validation import FloatArray, IntArray, integers
@@ -19,11 +19,11 @@ LEVEL_BELOW = 0.4
 # How the criterion of waiting is shared between the time waited and the urgency that the author states.
 WAITED, URGENT = 0.8, 0.2
 URGENCY_LEVELS = 3
-# The series of e^(−x), highest power first; powers of ½ down to the least float.
-POWER_SERIES = tuple((-1) ** n / factorial(n) for n in range(9, -1, -1))
-QUARTER_LN2 = log(2) / 4
-HALVINGS_MAX = 1074
-HALVES = np.exp2(-np.arange(HALVINGS_MAX + 1.0))
+# Powers of ½ by steps of 1/64, as far as any matters; in between the series of e^(−x), highest power first.
+STEPS, HALVINGS_MAX = 64, 64
+HALVES = np.exp2(-np.arange(STEPS * HALVINGS_MAX + 1) / STEPS)
+STEP_LN2 = log(2) / STEPS
+POWER_SERIES = (-1 / 120, 1 / 24, -1 / 6, 1 / 2, -1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def score_edges(needs: Needs, offers: Offers, edges: Edges, policy: Policy) -> C
     return components_of(needs, need, offers, offer, facts_of(needs, need, offers, offer, policy), policy)
 
 
-def components_of(
+def components_of(  # noqa: PLR0917 (pairs, what is known of them, and the policy)
     needs: Needs, need: IntArray, offers: Offers, offer: IntArray, facts: PairFacts, policy: Policy
 ) -> Components:
     """The same from facts already known."""
@@ -87,6 +87,16 @@ def components_of(
     for name in CRITERIA:  # in one order: sums of floats depend on it
         score = score + policy.weights[name] * columns[name]
     return Components(**columns, score=np.minimum(score, 1.0))
+
+
+def feasible_edges(needs: Needs, need: IntArray, offers: Offers, offer: IntArray, policy: Policy) -> Edges:
+    """Return those of the pairs (need[k], offer[k]) that no rule excludes, with their scores."""
+    facts = facts_of(needs, need, offers, offer, policy)
+    excluded = np.zeros(len(need), np.bool_)
+    for broken in broken_rules(needs, need, offers, offer, facts, policy).values():
+        excluded |= broken
+    score = components_of(needs, need, offers, offer, facts, policy).score
+    return Edges(need, offer, facts.distance_km, score).take(np.flatnonzero(~excluded))
 
 
 def is_remote(facts: PairFacts, policy: Policy) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -109,19 +119,17 @@ def _near_on_site(facts: PairFacts, policy: Policy) -> FloatArray:
 
 
 def _nearness(distance_km: FloatArray, policy: Policy) -> FloatArray:
-    """Return 2^(−km / half_distance_km) to 1e-13; NaN stays.
+    """Return 2^(−km / half_distance_km) to 1e-14; NaN stays.
 
-    Made of exact steps only, so that _search.py finds the same to the last bit: a power of e as a
-    polynomial on a quarter of what is left of the exponent after whole halvings, squared twice.
+    Made of exact steps only, so that compiled code finds the same to the last bit (see _best_first.py).
     """
-    exponent = np.minimum(distance_km / policy.half_distance_km, HALVINGS_MAX)
-    whole = np.floor(np.nan_to_num(exponent))
-    rest = (exponent - whole) * QUARTER_LN2
+    steps = np.minimum(distance_km / policy.half_distance_km, HALVINGS_MAX) * STEPS
+    whole = np.floor(np.nan_to_num(steps))
+    rest = (steps - whole) * STEP_LN2
     power = np.full(len(rest), POWER_SERIES[0])
     for coefficient in POWER_SERIES[1:]:
         power = power * rest + coefficient
-    power = power * power
-    return np.asarray(power * power * HALVES[whole.astype(np.int64)], np.float64)
+    return np.asarray(power * HALVES[whole.astype(np.int64)], np.float64)
 
 
 def _availability(one: IntArray, other: IntArray) -> FloatArray:

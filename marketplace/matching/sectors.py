@@ -38,6 +38,11 @@ class SectorTree:
         return len(self.path)
 
     def shared_depth(self, one: IntArray, other: IntArray) -> IntArray:
-        """Return how many levels two sectors share, from 0 (not even the section) to 5 (the same subclass)."""
-        same = (self.path[one] == self.path[other]) & (self.path[one] >= 0)
-        return np.asarray(np.cumprod(same, axis=1).sum(axis=1), np.int64)
+        """Return how many levels two sectors share: 0 (not even the section) to 5 (the same subclass)."""
+        depth = np.zeros(len(one), np.int64)
+        rows = np.arange(len(one))
+        for level in range(DEPTH):
+            mine, theirs = self.path[one[rows], level], self.path[other[rows], level]
+            rows = rows[(mine == theirs) & (mine >= 0)]
+            depth[rows] += 1
+        return depth
