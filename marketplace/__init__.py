@@ -9,6 +9,7 @@ from whitenoise import WhiteNoise
 
 from marketplace import commands, models, settings, web
 from marketplace.extensions import babel, csrf, db, login_manager, migrate
+from marketplace.web import headers
 
 __all__ = ["create_app", "models"]
 
@@ -18,7 +19,9 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app = Flask(__name__, instance_path=str(settings.ROOT / "instance"))
     app.config.from_mapping(settings.load(overrides, Path(app.instance_path)))
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(settings.ROOT / "migrations"), render_as_batch=True, compare_type=True)
+    migrate.init_app(
+        app, db, directory=str(settings.ROOT / "migrations"), render_as_batch=True, compare_type=True
+    )
     login_manager.init_app(app)
     csrf.init_app(app)
     babel.init_app(app)
@@ -26,7 +29,12 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     commands.init_app(app)
     # One year: the address of a static file changes with its content (web.static_files).
     app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
-        app.wsgi_app, root=app.static_folder, prefix="static/", max_age=31_536_000
+        app.wsgi_app,
+        root=app.static_folder,
+        prefix="static/",
+        max_age=31_536_000,
+        allow_all_origins=False,
+        add_headers_function=headers.secure_file,
     )
     if hops := app.config["TRUSTED_PROXIES"]:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]

@@ -22,7 +22,9 @@ from marketplace.settings import ROOT
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 @click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True)
-@click.option("--demo", "with_demo", is_flag=True, help="Load the demonstration market first, and run a round.")
+@click.option(
+    "--demo", "with_demo", is_flag=True, help="Load the demonstration market first, and run a round."
+)
 @with_appcontext
 @told
 def serve(host: str, port: int, threads: int, with_demo: bool) -> None:
@@ -75,7 +77,9 @@ class _Server(BaseApplication):
 
     def _started(self, address: str) -> Callable[[object], None]:
         def when_ready(_server: object) -> None:
-            self.worker = subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "worker"], cwd=ROOT)
+            self.worker = subprocess.Popen(
+                [sys.executable, "-m", "flask", "--app", "wsgi", "worker"], cwd=ROOT
+            )
             click.echo(f"\nServing on {address} (stop with Ctrl-C)")
             for login in demo.LOGINS if self.with_demo else ():
                 click.echo(f"  {login.role:<32} {login.email:<40} {login.password}")

@@ -41,7 +41,9 @@ def close_territory(siren: str) -> None:
 @told
 def add_moderator(siren: str, mail: str, head: bool) -> None:
     """Give somebody who has an account the right to moderate a territory."""
-    role = service.add_moderator(siren, mail, role=TerritoryRoleKind.HEAD if head else TerritoryRoleKind.MODERATOR)
+    role = service.add_moderator(
+        siren, mail, role=TerritoryRoleKind.HEAD if head else TerritoryRoleKind.MODERATOR
+    )
     click.echo(f"{mail} is {role.role} of {siren}")
 
 

@@ -1,6 +1,6 @@
 """A whole round: circles and pairs decided together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -22,6 +22,23 @@ CANDIDATES, PAIRS, CIRCLES, TOGETHER, BASELINES = "candidates", "pairs", "circle
 _TOLERANCE = 1e-9
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Counts and sums of scores of a round, and what simpler rules would give on the same edges."""
+
+    needs: int
+    offers: int
+    edges: int
+    matched: int
+    circles: int
+    total_weight: float
+    greedy_weight: float
+    greedy_matched: int
+    first_come_weight: float
+    first_come_matched: int
+    seconds: Mapping[str, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a round proposes.
@@ -35,15 +52,13 @@ class Plan:
     matched : (k,) int
         Rows of all chosen pairs, those of circles included; by row of the need.
     figures
-        needs, offers, edges, matched, circles: counts; total_weight: sum of the scores of the chosen pairs;
-        greedy_weight, greedy_matched, first_come_weight, first_come_matched: what simpler rules would give on
-        the same edges; seconds: by step.
+        Of the chosen pairs, and of simpler rules; `seconds` by step.
     """
 
     edges: Edges
     circles: list[tuple[int, ...]]
     matched: IntArray
-    figures: dict[str, int | float | dict[str, float]]
+    figures: Figures
 
 
 def plan_round(
@@ -115,17 +130,19 @@ def plan_round(
         circles = market.circles(alone)
     with steps(TOGETHER):
         kept, matched = market.most_circles(circles, alone, floor=simple["greedy"])
-    figures: dict[str, int | float | dict[str, float]] = {
-        "needs": len(needs),
-        "offers": len(offers),
-        "edges": len(edges),
-        "matched": len(matched),
-        "circles": len(kept),
-        "total_weight": market.total(matched),
-        "seconds": steps.seconds,
-    }
-    for rule, rows in simple.items():
-        figures |= {f"{rule}_weight": market.total(rows), f"{rule}_matched": len(rows)}
+    figures = Figures(
+        needs=len(needs),
+        offers=len(offers),
+        edges=len(edges),
+        matched=len(matched),
+        circles=len(kept),
+        total_weight=market.total(matched),
+        greedy_weight=market.total(simple["greedy"]),
+        greedy_matched=len(simple["greedy"]),
+        first_come_weight=market.total(simple["first_come"]),
+        first_come_matched=len(simple["first_come"]),
+        seconds=steps.seconds,
+    )
     as_given = Edges(by_id[0][edges.need], by_id[1][edges.offer], edges.distance_km, edges.weight)
     return Plan(edges=as_given, circles=kept, matched=matched, figures=figures)
 

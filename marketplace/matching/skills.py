@@ -41,4 +41,3 @@ class SkillGraph:
         matrix[self.related[:, 0], self.related[:, 1]] = related
         np.fill_diagonal(matrix, 1.0)
         return matrix
-

@@ -57,4 +57,6 @@ def same_length(**arrays: NDArray[_Number]) -> None:
     """Refuse arrays whose lengths differ."""
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError("lengths differ: " + ", ".join(f"{name} {length}" for name, length in lengths.items()))
+        raise ValueError(
+            "lengths differ: " + ", ".join(f"{name} {length}" for name, length in lengths.items())
+        )

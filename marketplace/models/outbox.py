@@ -21,11 +21,13 @@ class OutboxMail(Model):
     state: Mapped[MailState] = mapped_column(closed_list(MailState, "mail_state"), default=MailState.WAITING)
     recipient: Mapped[str] = mapped_column(String(254), index=True)
     template: Mapped[str] = mapped_column(String(60))
-    # One of many written at once (a round): it lets the others pass, above all a link that somebody waits for.
+    # One of many written at once (a round): it lets others pass, above all a link that somebody waits for.
     is_bulk: Mapped[bool] = mapped_column(default=False)
     subject: Mapped[str] = mapped_column(String(250))
     text: Mapped[str] = mapped_column(Text)
     html: Mapped[str] = mapped_column(Text)
+    # Where a program that reads mail stops more of the kind, in one click (RFC 8058).
+    unsubscribe_url: Mapped[str | None] = mapped_column(String(300))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     send_after: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,4 +1,4 @@
-"""What a service refuses, as types. web.errors turns them into pages, commands into one line and exit code 1."""
+"""What a service refuses, as types. web.errors turns them into pages, commands into one line and exit 1."""
 
 from marketplace.models import InvalidTransition
 
@@ -56,7 +56,7 @@ class TooManyAttempts(ServiceError):
 
 
 class FieldError(ServiceError):
-    """One field cannot be accepted for a reason only the service sees. `message` is in French, for the person."""
+    """One field cannot be accepted for a reason only the service sees. `message`: French, for the person."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")

@@ -1,6 +1,6 @@
-"""Composing mail: one plain-text template a message, from which the HTML part is made, so that both say the same.
+"""Composing mail: one plain-text template a message; its HTML part is made from it: both say the same.
 
-templates/mail/<name>.txt: the first line is the subject, the rest the body, paragraphs apart by an empty line.
+templates/mail/<name>.txt: the first line is the subject, the rest the body, an empty line between paragraphs.
 `{{ button("Libellé", url) }}` alone in its paragraph becomes a button in HTML, "Libellé : address" in text.
 """
 
@@ -39,7 +39,7 @@ def compose(template: str, *, to: str, is_bulk: bool = False, **context: Any) ->
 
 
 def public_url(endpoint: str, **values: Any) -> str:
-    """Return the absolute address of a page, the same inside a request, in the worker and on the command line."""
+    """Return the absolute address of a page, the same in a request, in the worker and on the command line."""
     scheme, _, host = str(current_app.config["PUBLIC_URL"]).rstrip("/").partition("://")
     adapter = current_app.url_map.bind(host, url_scheme=scheme)
     return adapter.build(endpoint, values, force_external=True)

@@ -87,7 +87,7 @@ def require_confirmed(user: User) -> None:
 
 
 def require_speaker(user: User, organisation_id: int) -> Organisation:
-    """Return the structure. Raises NotFound when the person does not speak for it, NotAllowed if suspended."""
+    """Return the structure. Raises NotFound when they do not speak for it, NotAllowed if it is suspended."""
     organisation = db.session.get(Organisation, organisation_id)
     if organisation is None or not speaks_for(user, organisation_id):
         raise NotFound(f"organisation {organisation_id}")

@@ -55,7 +55,7 @@ class Proposal:
 class RoundReport:
     """Figures of a round, as the command prints them. `round_id`: None for a dry run.
 
-    Weights are sums of scores. `written` falls short of `matched` when listings changed during the computation.
+    Weights are sums of scores. `written` falls short of `matched` when listings changed meanwhile.
     """
 
     round_id: int | None
@@ -80,7 +80,8 @@ class RoundReport:
         lines = [
             f"needs {self.needs}, offers {self.offers}, edges {self.edges}",
             f"matched {self.matched} (circles: {self.circles}), written {self.written}",
-            f"total weight {self.total_weight:.3f}; greedy {self.greedy_weight:.3f} ({self.greedy_matched} matched); "
+            f"total weight {self.total_weight:.3f}; "
+            f"greedy {self.greedy_weight:.3f} ({self.greedy_matched} matched); "
             f"first come first served {self.first_come_weight:.3f} ({self.first_come_matched} matched)",
             "seconds: " + ", ".join(f"{step} {seconds:.2f}" for step, seconds in self.seconds.items()),
         ]
@@ -119,8 +120,9 @@ def run(
     proposals = _proposals(pool, using, plan)
     computed = perf_counter()
     tell(WRITE, 0.0)
-    figures = dict(plan.figures)
-    seconds = {LOAD: loaded - start, **figures.pop("seconds")}
+    figures = asdict(plan.figures)
+    del figures["seconds"]
+    seconds = {LOAD: loaded - start, **plan.figures.seconds}
     round_id, written = None, 0
     if not dry_run:
         kept = _Writer(proposals).write(
@@ -204,12 +206,21 @@ class _Writer:
 
 
 def _still_valid(work: Work, proposals: list[Proposal]) -> list[Proposal]:
-    """Lock the listings, by id as all acts do, and keep the pairs that still may be. A broken circle goes whole."""
+    """Lock the listings, by id as all acts do, and keep the pairs that still may be.
+
+    A broken circle goes whole.
+    """
     ids = sorted({p.need_id for p in proposals} | {p.offer_id for p in proposals})
     room: dict[int, int] = {}
     for chunk in chunks(ids):
         query = (
-            select(Listing.id, Listing.capacity, Listing.total_limit, Listing.live_matches, Listing.completed_matches)
+            select(
+                Listing.id,
+                Listing.capacity,
+                Listing.total_limit,
+                Listing.live_matches,
+                Listing.completed_matches,
+            )
             .where(Listing.id.in_(chunk), market.is_open())
             .order_by(Listing.id)
             .with_for_update()
@@ -233,7 +244,9 @@ def _closed_since(work: Work, proposals: list[Proposal]) -> set[tuple[int, int]]
     again = (MatchState.EXPIRED, MatchState.CANCELLED)
     closed: set[tuple[int, int]] = set()
     for chunk in chunks([p.need_id for p in proposals]):
-        query = select(Match.need_id, Match.offer_id).where(Match.need_id.in_(chunk), Match.state.not_in(again))
+        query = select(Match.need_id, Match.offer_id).where(
+            Match.need_id.in_(chunk), Match.state.not_in(again)
+        )
         closed.update((need_id, offer_id) for need_id, offer_id in work.session.execute(query))
     return closed
 

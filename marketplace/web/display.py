@@ -162,12 +162,12 @@ def label(value: Enum) -> str:
 
 
 def date(value: datetime | None, form: str = "d MMMM yyyy") -> str:
-    return flask_babel.format_datetime(value, form) if value else ""
+    return str(flask_babel.format_datetime(value, form)) if value else ""
 
 
 def ago(value: datetime) -> str:
     """« il y a 3 jours »."""
-    return flask_babel.format_timedelta(value - clock.now(), add_direction=True)
+    return str(flask_babel.format_timedelta(value - clock.now(), add_direction=True))
 
 
 def km(value: float | None) -> str:
@@ -178,11 +178,11 @@ def km(value: float | None) -> str:
 
 
 def number(value: float) -> str:
-    return flask_babel.format_decimal(value)
+    return str(flask_babel.format_decimal(value))
 
 
 def percent(value: float) -> str:
-    return flask_babel.format_percent(value, "#,##0 %")
+    return str(flask_babel.format_percent(value, "#,##0 %"))
 
 
 def places(value: int) -> list[str]:

@@ -9,14 +9,20 @@ from marketplace.extensions import db
 from marketplace.services import errors
 
 HTTP_MESSAGES: dict[int, tuple[str, str]] = {
-    400: ("Demande illisible", "Cette adresse ou ce formulaire contient des caractères que nous ne pouvons pas lire."),
+    400: (
+        "Demande illisible",
+        "Cette adresse ou ce formulaire contient des caractères que nous ne pouvons pas lire.",
+    ),
     401: ("Connexion nécessaire", "Connectez-vous pour voir cette page."),
     403: ("Accès refusé", "Vous n’avez pas le droit de faire cela."),
     404: ("Page introuvable", "Cette page n’existe pas, ou n’est pas visible pour vous."),
     405: ("Action impossible", "Cette adresse ne s’ouvre pas de cette façon."),
     410: ("Lien périmé", "Ce lien n’est plus valable : il a déjà servi ou il est trop ancien."),
     413: ("Envoi trop lourd", "Ce que vous envoyez dépasse 4 Mo."),
-    429: ("Trop d’essais", "Vous avez fait beaucoup d’essais. Attendez quelques minutes avant de recommencer."),
+    429: (
+        "Trop d’essais",
+        "Vous avez fait beaucoup d’essais. Attendez quelques minutes avant de recommencer.",
+    ),
     503: ("Service momentanément indisponible", "Le site est très sollicité. Réessayez dans une minute."),
 }
 DEFAULT_MESSAGE = ("Une erreur est survenue", "Ce n’est pas de votre fait. L’équipe est prévenue.")
@@ -28,7 +34,7 @@ SERVICE_MESSAGES: dict[type[Exception], tuple[int, str, str]] = {
     errors.CapacityReached: (
         409,
         "Toutes les places sont prises",
-        "Ce savoir-faire n’a plus de place libre pour le moment. D’autres structures proposent peut-être le même.",
+        "Ce savoir-faire n’a plus de place libre pour le moment. D’autres proposent peut-être le même.",
     ),
     errors.AlreadyMatched: (
         409,
@@ -90,7 +96,7 @@ def _csrf(_error: CSRFError) -> Response:
     return page(
         400,
         "La page a expiré",
-        "Revenez à la page précédente, rechargez-la et envoyez de nouveau : c’est une protection contre la fraude.",
+        "Revenez à la page précédente, rechargez-la et envoyez de nouveau : c’est une protection.",
     )
 
 

@@ -8,6 +8,6 @@ def init_app(app: Flask) -> None:
 
 
 def _refuse_nul() -> None:
-    """PostgreSQL cannot store or compare NUL; no honest address holds one. Form fields tell it at the field."""
+    """PostgreSQL cannot store NUL and no honest address holds one. Form fields tell it at the field."""
     if "\x00" in request.path or any("\x00" in k or "\x00" in v for k, v in request.args.items(multi=True)):
         abort(400)

@@ -35,7 +35,9 @@ def test_a_demonstration_market_has_the_asked_size(run, db_session):
     result = run("seed", "demo", "--needs", "12", "--offers", "9", "--seed", "3")
 
     assert result.exit_code == 0, result.output
-    kinds = {kind: n for kind, n in db_session.execute(select(Listing.kind, func.count()).group_by(Listing.kind))}
+    kinds = {
+        kind: n for kind, n in db_session.execute(select(Listing.kind, func.count()).group_by(Listing.kind))
+    }
     assert kinds == {ListingKind.NEED: 12, ListingKind.OFFER: 9}
 
 
@@ -95,7 +97,14 @@ def test_ids_that_are_no_ids_are_a_usage_error(run, ids):
 def test_an_administrator_is_created_and_can_be_promoted_again(run, db_session):
     for _ in range(2):
         result = run(
-            "users", "create-admin", "--email", "Nation@admin.example", "--name", "Nation", "--password", PASSWORD
+            "users",
+            "create-admin",
+            "--email",
+            "Nation@admin.example",
+            "--name",
+            "Nation",
+            "--password",
+            PASSWORD,
         )
         assert result.exit_code == 0, result.output
 
@@ -105,7 +114,9 @@ def test_an_administrator_is_created_and_can_be_promoted_again(run, db_session):
 
 
 def test_a_weak_password_is_refused(run, db_session):
-    result = run("users", "create-admin", "--email", "a@admin.example", "--name", "A", "--password", "motdepasse")
+    result = run(
+        "users", "create-admin", "--email", "a@admin.example", "--name", "A", "--password", "motdepasse"
+    )
 
     assert result.exit_code == 1
     assert count(db_session, User) == 0

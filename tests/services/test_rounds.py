@@ -48,7 +48,12 @@ def test_the_explanation_is_kept_with_the_match(market, db_session):
     (match,) = all_matches(db_session)
     told = match.explanation
     assert {part["criterion"] for part in told["parts"]} == {
-        "skill", "level", "distance", "sector", "availability", "waiting",
+        "skill",
+        "level",
+        "distance",
+        "sector",
+        "availability",
+        "waiting",
     }
     assert sum(part["share"] for part in told["parts"]) == pytest.approx(1, abs=1e-3)
     assert told["score"] == pytest.approx(match.score)
@@ -217,7 +222,15 @@ def test_the_report_as_json_has_the_figures_of_the_contract(market):
     told = json.loads(rounds.run().to_json())
 
     assert {
-        "needs", "offers", "edges", "matched", "circles", "total_weight", "greedy_weight", "first_come_weight", "seconds",
+        "needs",
+        "offers",
+        "edges",
+        "matched",
+        "circles",
+        "total_weight",
+        "greedy_weight",
+        "first_come_weight",
+        "seconds",
     } <= told.keys()
     assert told["total_weight"] >= told["greedy_weight"] > 0
 

@@ -375,7 +375,9 @@ def test_a_territory_shows_its_welcome_its_figures_and_its_listings(client, mark
 
 
 def test_a_territory_leads_to_its_own_weights(client):
-    [address] = links(text(client.get("/territoires/243500139")), "Comment les structures sont rapprochées ici")
+    [address] = links(
+        text(client.get("/territoires/243500139")), "Comment les structures sont rapprochées ici"
+    )
     assert "avec les réglages de Rennes Métropole" in text(client.get(address))
 
 
