@@ -10,7 +10,7 @@ run: .venv/site
 	DEMONSTRATION=1 $(BIN)/flask --app wsgi serve --demo
 
 test: .venv/dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadgroup
 
 check: .venv/dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/pytest -q tests/test_migrations.py

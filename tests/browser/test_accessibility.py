@@ -6,7 +6,8 @@ from axe_playwright_python.sync_playwright import Axe
 from marketplace.services import demo
 from tests.browser.conftest import DESKTOP, PHONE
 
-pytestmark = pytest.mark.browser
+# One site serves them all.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PUBLIC = (
     "/", "/besoins", "/savoir-faire?tri=date", "/besoins?commune=Nulle-Part&rayon=-3", "/besoins?page=2",

@@ -9,7 +9,8 @@ from marketplace.services import demo
 from tests.browser.conftest import DESKTOP
 from tests.support.builders import siret
 
-pytestmark = pytest.mark.browser
+# One site serves them all.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PASSWORD = "trois tracteurs rouges dansent"
 MODERATOR, ADMIN = demo.LOGINS[2], demo.LOGINS[3]
