@@ -60,4 +60,5 @@ def _read_reference(_database: str, _digest: str | None) -> _Reference:
     words = db.session.execute(select(SkillWord.skill_id, SkillWord.text))
     phrases = [(row_of[key], text) for key, text in words]
     phrases += [(row_of[skill.id], text) for skill in skills for text in (skill.label, skill.description)]
-    return _Reference(tuple((s.slug, s.label, s.domain_slug) for s in skills), SkillIndex(phrases))
+    index = SkillIndex(phrases, skills=len(skills))
+    return _Reference(tuple((s.slug, s.label, s.domain_slug) for s in skills), index)
