@@ -1,5 +1,7 @@
 """Security headers of every response."""
 
+from wsgiref.headers import Headers
+
 from flask import Flask, Response
 
 POLICY = (
@@ -10,6 +12,12 @@ POLICY = (
 
 def init_app(app: Flask) -> None:
     app.after_request(_secure)
+
+
+def secure_file(headers: Headers, _path: str, _url: str) -> None:
+    """Add the headers that a static file needs: whitenoise answers before Flask."""
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
 
 
 def _secure(response: Response) -> Response:

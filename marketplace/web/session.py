@@ -1,11 +1,14 @@
 """Who is on the other end: the logged-in person of the request."""
 
+import re
+
 from flask import Flask
 from flask_login import current_user
 
 from marketplace.extensions import db, login_manager
 from marketplace.models import User
 from marketplace.services import rights
+from marketplace.web.converters import ID_MAX
 
 
 def init_app(app: Flask) -> None:
@@ -17,9 +20,12 @@ def init_app(app: Flask) -> None:
 
 
 def _load(key: str) -> User | None:
-    identity, _, version = key.partition(".")
-    user = db.session.get(User, int(identity)) if identity.isdigit() else None
-    return user if user and str(user.session_version) == version else None
+    """Return the person of a session's mark (User.get_id), unless it is of before their password changed."""
+    found = re.fullmatch(r"([0-9]{1,10})\.([0-9]{1,10})", key)
+    if found is None or int(found[1]) > ID_MAX:
+        return None
+    user = db.session.get(User, int(found[1]))
+    return user if user and user.get_id() == key else None
 
 
 def _is_moderator() -> bool:
