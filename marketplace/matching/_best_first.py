@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from marketplace.matching.arrays import ON_SITE, REMOTE
+from marketplace.matching.arrays import HALF_DAYS, ON_SITE, REMOTE
 from marketplace.matching.distance import (
     ARC_1,
     ARC_2,
@@ -23,7 +23,7 @@ from marketplace.matching.distance import (
     MEAN_RADIUS_KM,
     PER_DIAMETER_SQUARED,
 )
-from marketplace.matching.scoring import HALVINGS_MAX, POWER_SERIES, STEP_LN2, STEPS
+from marketplace.matching.scoring import HALVES, HALVINGS_MAX, POWER_SERIES, STEP_LN2, STEPS
 from marketplace.matching.sectors import CLASS_DEPTH, DEPTH
 from marketplace.matching.validation import FloatArray, IntArray
 
@@ -88,14 +88,18 @@ RULES = np.dtype(
         )
     ]
 )  # fmt: skip
+# The branch of a sector at a depth: its root, and its places, start … end, when branches are kept together.
+BRANCH = np.dtype([("root", np.int64), ("start", np.int64), ("end", np.int64)])
+# A node to open: its bound, how soon the need meets it on the wheel, its row, and by which skill it is met.
+WAITING = np.dtype([("score", np.float64), ("turn", np.int64), ("node", np.int64), ("met", np.int64)])
+# How many half-days a set holds.
+BITS = np.bitwise_count(np.arange(1 << HALF_DAYS)).astype(np.int64)
 # More than the rounding of a score: what the box of several points promises is raised by it.
 ROUNDING = 1e-9
 
-_int64: Callable[[int], int] = numba.int64
+_int64 = cast(Callable[[int], int], numba.int64)
 Rows = NDArray[np.void]
 Row = Any
-# Nodes to open: their bounds, turns, rows, and by which skills they are met.
-Queue = tuple[FloatArray, IntArray, IntArray, IntArray]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -121,15 +125,15 @@ def _arc_km(square: float) -> float:
 
 
 @_compiled
-def _nearness(km: float, rules: Row, halves: FloatArray) -> float:
+def _nearness(km: float, half_distance_km: float) -> float:
     """Do as scoring.py."""
-    steps = min(km / rules.half_distance_km, float(HALVINGS_MAX)) * STEPS
+    steps = min(km / half_distance_km, float(HALVINGS_MAX)) * STEPS
     whole = floor(steps)
     rest = (steps - whole) * STEP_LN2
     power = POWER_SERIES[0]
     for coefficient in POWER_SERIES[1:]:
         power = power * rest + coefficient
-    nearness: float = power * halves[int(whole)]
+    nearness: float = power * HALVES[int(whole)]
     return nearness
 
 
@@ -155,35 +159,19 @@ def _score(  # noqa: PLR0917
 
 @_compiled
 def _bound(  # noqa: PLR0917
-    need: Row,
-    node: Row,
-    similarity: float,
-    least: float,
-    best_level: FloatArray,
-    branch_from: IntArray,
-    branch_to: IntArray,
-    sector_part: FloatArray,
-    rules: Row,
-    halves: FloatArray,
+    need: Row, node: Row, similarity: float, level: float, sector: float, least: float, rules: Row
 ) -> float:
     """Return what no pair of the need with an offer of the node scores above; −1 if that is below `least`."""
     if not node.has_main:
         similarity = similarity * rules.extra_skill_factor
-    level = best_level[need.level, node.levels]
     if similarity < rules.skill_floor or level < 0:
         return -1.0
-    depth = 0
-    while (
-        depth < DEPTH
-        and branch_to[need.sector, depth] > node.sector_from
-        and branch_from[need.sector, depth] <= node.sector_to
-    ):
-        depth += 1
-    sector = sector_part[depth]
     nearness = rules.remote_value if node.is_remote else 1.0
     bound = _score(similarity, level, nearness, sector, 1.0, need.waiting, rules)
-    if bound < least or node.is_remote:
-        return bound if bound >= least else -1.0
+    if bound < least:
+        return -1.0
+    if node.is_remote:
+        return bound
     dx = max(node.low_x - need.x, 0.0, need.x - node.high_x)
     dy = max(node.low_y - need.y, 0.0, need.y - node.high_y)
     dz = max(node.low_z - need.z, 0.0, need.z - node.high_z)
@@ -191,7 +179,7 @@ def _bound(  # noqa: PLR0917
     reach = min(need.radius_km, node.radius_km)
     if square > reach * reach * (1 + ROUNDING):
         return -1.0
-    nearness = _nearness(_arc_km(square), rules, halves)
+    nearness = _nearness(_arc_km(square), rules.half_distance_km)
     if node.low_x < node.high_x or node.low_y < node.high_y or node.low_z < node.high_z:
         nearness += ROUNDING
     bound = _score(similarity, level, nearness, sector, 1.0, need.waiting, rules)
@@ -204,37 +192,30 @@ def _pair_score(  # noqa: PLR0917
     offer: Row,
     is_remote: bool,
     similarity: float,
+    level: float,
+    depth: int,
+    sector: float,
     least: float,
-    level_value: FloatArray,
-    path: IntArray,
-    sector_part: FloatArray,
-    bits: IntArray,
     rules: Row,
-    halves: FloatArray,
 ) -> float:
     """Return the score of a pair met by this similarity.
 
     −1 if it is below `least`, if a rule excludes the pair, or if the other way to meet is worth more.
     """
-    level = level_value[need.level, offer.level]
     common = need.places & offer.places
     if similarity < rules.skill_floor or level < 0 or common == 0 or need.organisation == offer.organisation:
         return -1.0
-    depth = 0
-    while depth < DEPTH and path[need.sector, depth] == path[offer.sector, depth] >= 0:
-        depth += 1
-    sector = sector_part[depth]
     available = 1.0
     if need.availability and offer.availability:
-        fewer = min(bits[need.availability], bits[offer.availability])
-        available = bits[need.availability & offer.availability] / fewer
+        fewer = min(BITS[need.availability], BITS[offer.availability])
+        available = BITS[need.availability & offer.availability] / fewer
     if _score(similarity, level, 1.0, sector, available, need.waiting, rules) < least:
         return -1.0
     dx, dy, dz = need.x - offer.x, need.y - offer.y, need.z - offer.z
     km = _arc_km(dx * dx + dy * dy + dz * dz)
     nearness = 0.0
     if common & ON_SITE and km <= min(need.radius_km, offer.radius_km):  # never so without point: km is NaN
-        nearness = _nearness(km, rules, halves)
+        nearness = _nearness(km, rules.half_distance_km)
     elif common & REMOTE == 0:
         return -1.0
     # A pair that can do both is met on the way that is worth more.
@@ -278,35 +259,42 @@ def _is_before(score: float, turn: int, other_score: float, other_turn: int) -> 
 
 
 @_compiled
-def _push(  # noqa: PLR0917
-    queue: Queue, size: int, score: float, turn: int, node: int, met: int
-) -> None:
-    """Put a node on a binary heap, the best first."""
-    scores, turns, nodes, mets = queue
-    at = size
-    while at:
-        above = (at - 1) // 2
-        if not _is_before(score, turn, scores[above], turns[above]):
-            break
-        scores[at], turns[at], nodes[at], mets[at] = scores[above], turns[above], nodes[above], mets[above]
-        at = above
-    scores[at], turns[at], nodes[at], mets[at] = score, turn, node, met
+def _move(queue: Rows, source: int, target: int) -> None:
+    queue[target].score, queue[target].turn = queue[source].score, queue[source].turn
+    queue[target].node, queue[target].met = queue[source].node, queue[source].met
 
 
 @_compiled
-def _drop_first(queue: Queue, size: int) -> None:
+def _push(  # noqa: PLR0917
+    queue: Rows, size: int, score: float, turn: int, node: int, met: int
+) -> None:
+    """Put a node on a binary heap of `size`, the best first."""
+    at = size
+    while at:
+        above = (at - 1) // 2
+        if not _is_before(score, turn, queue[above].score, queue[above].turn):
+            break
+        _move(queue, above, at)
+        at = above
+    queue[at].score, queue[at].turn, queue[at].node, queue[at].met = score, turn, node, met
+
+
+@_compiled
+def _drop_first(queue: Rows, size: int) -> None:
     """Take the best of `size` nodes off the heap."""
-    scores, turns, nodes, mets = queue
     last, at = size - 1, 0
+    score, turn = queue[last].score, queue[last].turn
     while True:
         under = 2 * at + 1
-        if under + 1 < last and _is_before(scores[under + 1], turns[under + 1], scores[under], turns[under]):
+        if under + 1 < last and _is_before(
+            queue[under + 1].score, queue[under + 1].turn, queue[under].score, queue[under].turn
+        ):
             under += 1
-        if under >= last or not _is_before(scores[under], turns[under], scores[last], turns[last]):
+        if under >= last or not _is_before(queue[under].score, queue[under].turn, score, turn):
             break
-        scores[at], turns[at], nodes[at], mets[at] = scores[under], turns[under], nodes[under], mets[under]
+        _move(queue, under, at)
         at = under
-    scores[at], turns[at], nodes[at], mets[at] = scores[last], turns[last], nodes[last], mets[last]
+    _move(queue, last, at)
 
 
 @_compiled
@@ -325,12 +313,8 @@ def best_pairs(  # noqa: PLR0912, PLR0915, PLR0917 (one loop: numba passes array
     table: FloatArray,
     level_value: FloatArray,
     best_level: FloatArray,
-    path: IntArray,
-    branch_from: IntArray,
-    branch_to: IntArray,
+    branches: Rows,
     sector_part: FloatArray,
-    bits: IntArray,
-    halves: FloatArray,
     all_rules: Rows,
     banned: IntArray,
     banned_from: IntArray,
@@ -345,8 +329,7 @@ def best_pairs(  # noqa: PLR0912, PLR0915, PLR0917 (one loop: numba passes array
     rules = all_rules[0]
     width = need_skills.shape[1]
     # A node is met by each skill of a need once at most.
-    room = width * len(nodes) + 1
-    queue = np.empty(room), np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
+    queue = np.empty(width * len(nodes) + 1, WAITING)
     best, best_turn, best_offer = np.empty(top_k), np.empty(top_k, np.int64), np.empty(top_k, np.int64)
     met_by, met_column = np.empty(width * len(near) + 1), np.empty(width * len(near) + 1, np.int64)
     nothing = _int64(0)  # of one type from the start: numba compiles the helpers once only
@@ -369,20 +352,26 @@ def best_pairs(  # noqa: PLR0912, PLR0915, PLR0917 (one loop: numba passes array
                 met += 1
         while waiting:
             if count == top_k and not _is_before(
-                queue[0][0], queue[1][0], best[count - 1], best_turn[count - 1]
+                queue[0].score, queue[0].turn, best[count - 1], best_turn[count - 1]
             ):
                 break
-            node, met = nodes[queue[2][0]], queue[3][0]
+            node, met = nodes[queue[0].node], queue[0].met
             by, column = met_by[met], met_column[met]
             _drop_first(queue, waiting)
             waiting -= 1
             least = best[count - 1] if count == top_k else -0.5
             for child in range(node.child, node.child + node.children):
+                depth = 0
                 if not node.is_leaf:
                     inner = nodes[child]
-                    score = _bound(
-                        need, inner, by, least, best_level, branch_from, branch_to, sector_part, rules, halves
-                    )
+                    while (
+                        depth < DEPTH
+                        and branches[need.sector, depth].end > inner.sector_from
+                        and branches[need.sector, depth].start <= inner.sector_to
+                    ):
+                        depth += 1
+                    level, sector = best_level[need.level, inner.levels], sector_part[depth]
+                    score = _bound(need, inner, by, level, sector, least, rules)
                     turn = inner.turn_from - need.turn
                     if turn < 0:
                         turn = 0 if inner.turn_to >= need.turn else turn + n_offers
@@ -393,11 +382,16 @@ def best_pairs(  # noqa: PLR0912, PLR0915, PLR0917 (one loop: numba passes array
                         waiting += 1
                     continue
                 offer = entries[child]
+                while (
+                    depth < DEPTH
+                    and branches[need.sector, depth].root == branches[offer.sector, depth].root >= 0
+                ):
+                    depth += 1
                 similarity = by if offer.column == 0 else by * rules.extra_skill_factor
+                level, sector = level_value[need.level, offer.level], sector_part[depth]
                 score = _pair_score(
-                    need, offer, node.is_remote, similarity, least,
-                    level_value, path, sector_part, bits, rules, halves,
-                )  # fmt: skip
+                    need, offer, node.is_remote, similarity, level, depth, sector, least, rules
+                )
                 turn = offer.turn - need.turn
                 turn = turn if turn >= 0 else turn + n_offers
                 if score < 0 or (

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketplace.matching import _best_first as kernel
-from marketplace.matching.arrays import HALF_DAYS, LEVELS, ON_SITE, REMOTE, Edges, Needs, Offers
+from marketplace.matching.arrays import LEVELS, ON_SITE, REMOTE, Edges, Needs, Offers
 from marketplace.matching.distance import SEMI_MAJOR_KM
 from marketplace.matching.pairs import refusal_km
 from marketplace.matching.policy import Policy
-from marketplace.matching.scoring import HALVES, feasible_edges, level_values, waiting_values
+from marketplace.matching.scoring import feasible_edges, level_values, waiting_values
 from marketplace.matching.sectors import DEPTH
 from marketplace.matching.ties import Wheel
 from marketplace.matching.validation import BoolArray, FloatArray, IntArray
@@ -213,11 +213,8 @@ def _tables(policy: Policy) -> tuple[NDArray[Any], ...]:
         np.searchsorted(skill, np.arange(len(similarity) + 1)),
         similarity,
         *_level_tables(policy),
-        policy.sectors.path,
-        *_branches(policy),
+        _branches(policy),
         policy.weights["sector"] * (np.arange(DEPTH + 1) / DEPTH),
-        np.bitwise_count(np.arange(1 << HALF_DAYS)).astype(np.int64),
-        HALVES,
         _rows(kernel.RULES, 1, numbers | dict(policy.weights)),
     )
 
@@ -243,17 +240,18 @@ def _branch_places(policy: Policy) -> IntArray:
     return place
 
 
-def _branches(policy: Policy) -> tuple[IntArray, IntArray]:
-    """Return from and to which place the branch of each sector goes, (n, 5) by depth; empty below itself."""
+def _branches(policy: Policy) -> kernel.Rows:
+    """Return the branch of each sector at each depth, (n, 5); empty below the sector."""
     path = policy.sectors.path
     order = np.lexsort(path.T[::-1])
-    first, last = np.zeros_like(path), np.zeros_like(path)
+    branches = np.zeros(path.shape, kernel.BRANCH)
+    branches["root"] = path
     for depth in range(DEPTH):
         new = np.ones(len(path), np.bool_)
         new[1:] = (path[order[1:], : depth + 1] != path[order[:-1], : depth + 1]).any(axis=1)
         starts = np.flatnonzero(new)
         sizes = np.diff(np.append(starts, len(path)))
         known = path[order, depth] >= 0
-        first[order, depth] = np.where(known, np.repeat(starts, sizes), 0)
-        last[order, depth] = np.where(known, np.repeat(starts + sizes, sizes), 0)
-    return first, last
+        branches["start"][order, depth] = np.where(known, np.repeat(starts, sizes), 0)
+        branches["end"][order, depth] = np.where(known, np.repeat(starts + sizes, sizes), 0)
+    return branches
