@@ -1,4 +1,4 @@
-"""A national market to measure on: listings in the real communes, by population, on the real skills and sectors.
+"""A national market to measure on: listings in the real communes, with the real skills and sectors.
 
 The same arguments make the same market.
 """
