@@ -322,7 +322,7 @@ class _French:
 
 def _is_address(text: str) -> bool:
     try:
-        validate_email(text, check_deliverability=False, allow_smtputf8=False)
+        validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError:
         return False
     return text.isascii()
