@@ -19,11 +19,13 @@ _FIRST_ROWS = 64
 class Board:
     """Columns of listings that change one by one, and the rows of each skill.
 
-    Any columns may be kept; `id`, `skills`, `lat`, `lon`, `radius_km` and `places` are needed, as Needs and
-    Offers have them. A listing takes the row that another has left: the memory follows the most listings
-    that there ever were at a time, twice that at most. Not for several threads at once.
+    The first put(), of no listing perhaps, says which columns are kept; `id`, `skills`, `level`, `lat`,
+    `lon`, `radius_km` and `places` are needed, as Needs and Offers have them. A listing takes the row that
+    another has left: the memory follows the most listings that there ever were at a time, twice that at most.
+    Not for several threads at once.
 
-    put() and drop() of k listings: O(k + rows of their skills). of_skills(), in_reach(): O(rows of the skills).
+    put() and drop() of k listings: O(k + rows of their skills). of_skills(), in_reach(): O(rows of the
+    skills), and n log n of what is found.
     """
 
     def __init__(self, n_skills: int) -> None:
@@ -41,8 +43,6 @@ class Board:
         same_length(**columns)
         ids = columns["id"].tolist()
         self.drop(ids)
-        if not ids:
-            return
         given = {**columns, "point": points_km(columns["lat"], columns["lon"])}
         rows = self._take_rows(len(ids))
         self._make_room(given)
@@ -66,24 +66,37 @@ class Board:
         self._left += rows
 
     def of_skills(self, skills: BoolArray) -> IntArray:
-        """Return the rows that have one of these skills at least, (n_skills,) bool; each once, in order of id."""
+        """Return the rows with one of these skills at least, (n_skills,) bool; each once, in order of id."""
         return self._in_order(self._having(skills))
 
     def in_reach(
-        self, skills: BoolArray, *, lat: float, lon: float, radius_km: float, places: int
+        self,
+        skills: BoolArray,
+        *,
+        levels: tuple[int, int],
+        lat: float,
+        lon: float,
+        radius_km: float,
+        places: int,
     ) -> IntArray:
-        """Return those of of_skills() that may meet a listing of this point (degrees or NaN), radius and places.
+        """Return those of of_skills() at these levels (least, most) that may meet a listing.
 
-        All that can, on site within both radii or remotely; and a few at the very edge that cannot.
+        `lat`, `lon` in degrees or NaN, `radius_km` and `places`: of that listing. All that can meet it,
+        on site within both radii or remotely, are there; and a few at the very edge that cannot.
         """
         rows = self._having(skills)
-        if not len(rows):
-            return rows
-        common = self._columns["places"][rows] & places
-        x, y, z = (self._columns["point"][rows] - points_km(lat, lon)).T
+        level, common = self._columns["level"][rows], self._columns["places"][rows] & places
+        rows = rows[(level >= levels[0]) & (level <= levels[1]) & (common > 0)]
+        x, y, z = np.moveaxis(self._columns["point"][rows] - points_km(lat, lon), -1, 0)
         reach = np.minimum(self._columns["radius_km"][rows], radius_km) + MARGIN_KM
         near = x * x + y * y + z * z <= reach * reach  # NaN is never near
+        common = self._columns["places"][rows] & places
         return self._in_order(rows[(common & REMOTE > 0) | ((common & ON_SITE > 0) & near)])
+
+    def rows(self, ids: Iterable[int]) -> IntArray:
+        """Return the rows of these listings, but those that are not there."""
+        found = (self._rows.get(listing_id) for listing_id in ids)
+        return np.array([row for row in found if row is not None], np.int64)
 
     def take(self, rows: IntArray) -> dict[str, NDArray[Any]]:
         """Return the columns of these rows, as they were given."""
@@ -98,8 +111,8 @@ class Board:
         return np.concatenate([np.empty(0, np.int64), *found])
 
     def _in_order(self, rows: IntArray) -> IntArray:
-        rows = np.unique(rows)
-        return rows[np.argsort(self._columns["id"][rows])] if len(rows) else rows
+        ids, first = np.unique(self._columns["id"][rows], return_index=True)
+        return rows[first] if len(ids) else rows
 
     def _take_rows(self, n: int) -> IntArray:
         again = [self._left.pop() for _ in range(min(n, len(self._left)))]

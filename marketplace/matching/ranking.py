@@ -46,6 +46,6 @@ def feasible(needs: Needs, need: ArrayLike, offers: Offers, offer: ArrayLike, po
 
 
 def best_first(edges: Edges, needs: Needs, offers: Offers, *, limit: int) -> Edges:
-    """Return the `limit` best of these pairs. Equal scores: as find_candidates() chooses, then by id of need."""
+    """Return the `limit` best of these pairs; equal ones as find_candidates() chooses, then by id of need."""
     turn = Wheel(needs, offers).turn(edges.need, edges.offer)
     return edges.take(np.lexsort((needs.id[edges.need], turn, -edges.weight))[:limit])

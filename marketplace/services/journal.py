@@ -1,9 +1,9 @@
 """Which listings changed, for every process that keeps listings in memory.
 
-Noted by the session itself, so that no act can forget it: rows that a flush writes, and statements that change
-many rows, which say whom they touch by the execution option TOUCHED, or else everything. The version is written
-last in the transaction: whoever changes listings at the same time waits for its commit only, so versions are
-committed in their order and none is missed.
+Noted by the session itself, so that no act can forget it: rows that a flush writes, and statements that
+change many rows, which say whom they touch by the execution option TOUCHED, or else everything. The version
+is written last in the transaction: whoever changes listings at the same time waits for its commit only, so
+versions are committed in their order and none is missed.
 """
 
 from collections.abc import Collection
@@ -25,6 +25,7 @@ MOST_TOLD = 20_000
 # Versions kept for those who look rarely; who comes later reads everything again.
 VERSIONS_KEPT = 10_000
 _NOTED = "journal"
+_VERSION = select(MarketVersion.epoch, MarketVersion.number)  # asked often: made once
 _TABLES = (Listing.__tablename__, ListingSkill.__tablename__)
 
 
@@ -45,7 +46,7 @@ class _Noted:
 
 def version() -> Version:
     """Return the version of the market that this transaction sees."""
-    row = db.session.execute(select(MarketVersion.epoch, MarketVersion.number)).one_or_none()
+    row = db.session.execute(_VERSION).one_or_none()
     return Version(row.epoch, row.number) if row else Version("", 0)
 
 

@@ -1,9 +1,9 @@
 """The market of this process in memory, so that the counterparts of a listing are found at once.
 
 Read once per process, then kept right: each question asks the database which version of the market it sees
-(services.journal) and reads the few listings that changed since. What expires with time alone is left out when
-it is asked for. Threads take turns. A large market is read by a thread of its own; until it is there, or when
-too much changed, callers ask the database themselves.
+(services.journal) and reads the few listings that changed since. What expires with time alone is left out
+when it is asked for. Threads take turns. A large market is read by a thread of its own; until it is there, or
+when too much changed, callers ask the database themselves.
 """
 
 from collections.abc import Iterator
@@ -22,13 +22,21 @@ from marketplace.matching import Board
 from marketplace.models import Listing, ListingKind
 from marketplace.services import journal, market
 from marketplace.services.journal import Version
-from marketplace.services.market import Columns, Reference, chunks
+from marketplace.services.market import Columns, Policies, Reference, chunks
 
 # Up to so many listings online are read by whoever asks first: some hundredths of a second.
 READ_AT_ONCE = 2_000
 # Read at a time by the thread, so that requests get their turn between.
 SLICE = 4_000
 _EXTENSION = "live_index"
+
+
+@dataclass(frozen=True, slots=True)
+class Counterparts:
+    """A listing (one row, or none when it is not open) and those of the other side, as market.columns()."""
+
+    mine: Columns
+    theirs: Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,7 @@ class _Index:
     boards: dict[ListingKind, Board]
 
     @classmethod
-    def empty(cls) -> "_Index":
-        known = market.reference()
+    def empty(cls, known: Reference) -> "_Index":
         return cls(journal.version(), known, {kind: Board(len(known.skills)) for kind in ListingKind})
 
 
@@ -52,67 +59,75 @@ class _Holder:
     reader: Thread | None = None
 
 
-def counterparts(kind: ListingKind, mine: Columns) -> Columns | None:
-    """Return the open listings of the other side that a listing may meet, sorted by id; None: ask the database.
+def counterparts(listing: Listing, *, known: Reference, using: Policies) -> Counterparts | None:
+    """Return an open listing and the open ones that it may meet; None: ask the database.
 
-    `mine`: market.columns() of the listing, which is of this `kind`. All that the matcher's rules accept are
-    there, and others that they refuse.
+    All that the rules of one of the policies accept are there, and others that they refuse. `known`:
+    market.reference().
     """
-    with _index() as index:
+    with _index(known) as index:
         if index is None:
             return None
-        board = index.boards[kind.opposite]
-        rows = board.in_reach(
-            near_skills(index.reference, mine["skills"]),
+        ours, theirs = index.boards[listing.kind], index.boards[listing.kind.opposite]
+        mine = ours.take(_open(ours, ours.rows([listing.id])))
+        if not len(mine["id"]):
+            return Counterparts(mine, mine)
+        rows = theirs.in_reach(
+            market.near_skills(known, mine["skills"], using),
+            levels=market.levels_facing(listing.kind, int(mine["level"][0]), using),
             lat=float(mine["lat"][0]),
             lon=float(mine["lon"][0]),
             radius_km=float(mine["radius_km"][0]),
             places=int(mine["places"][0]),
         )
-        now = market.microseconds(clock.now())
-        is_open = (board.column("room", rows) > 0) & (board.column("expires", rows) > now)
-        theirs = board.column("organisation", rows) != mine["organisation"][0]
-        return board.take(rows[is_open & theirs])
+        others = theirs.column("organisation", rows) != mine["organisation"][0]
+        return Counterparts(mine, theirs.take(_open(theirs, rows[others])))
 
 
-def of_near_skills(kind: ListingKind, mine: Columns) -> Columns | None:
-    """Return all listings of the other side near in skill, wherever they are, without room too; None as above."""
-    with _index() as index:
+def of_near_skills(listing: Listing, *, known: Reference) -> Counterparts | None:
+    """Return a listing and all of the other side near it in skill, wherever they are, without room too.
+
+    None: ask the database.
+    """
+    with _index(known) as index:
         if index is None:
             return None
-        board = index.boards[kind.opposite]
-        rows = board.of_skills(near_skills(index.reference, mine["skills"]))
-        now = market.microseconds(clock.now())
-        return board.take(rows[board.column("expires", rows) > now])
+        ours, theirs = index.boards[listing.kind], index.boards[listing.kind.opposite]
+        mine = ours.take(_unexpired(ours, ours.rows([listing.id])))
+        rows = theirs.of_skills(market.near_skills(known, mine["skills"]))
+        return Counterparts(mine, theirs.take(_unexpired(theirs, rows)))
 
 
-def near_skills(reference: Reference, skills: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which skills a policy may hold near one of these: of the same domain, or declared related."""
-    near = reference.skills.similarity(related=1.0, same_domain=1.0) > 0
-    return np.asarray(near[skills[skills >= 0]].any(axis=0), np.bool_)
+def _open(board: Board, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    rows = _unexpired(board, rows)
+    return rows[board.column("room", rows) > 0]
+
+
+def _unexpired(board: Board, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return rows[board.column("expires", rows) > market.microseconds(clock.now())]
 
 
 def read() -> None:
     """Read the market now, in this thread: for a process that does not want to wait for it later."""
     holder = _holder()
     with holder.lock:
-        holder.index = _read()
+        holder.index = _read(market.reference())
 
 
 @contextmanager
-def _index() -> Iterator[_Index | None]:
+def _index(known: Reference) -> Iterator[_Index | None]:
     """Hold the index while it is used, as new as what this transaction sees or newer."""
     holder = _holder()
     with holder.lock:
-        holder.index = _up_to_date(holder.index)
+        holder.index = _up_to_date(holder.index, known)
         if holder.index is None:
-            _start_reading(holder)
+            _start_reading(holder, known)
         yield holder.index
 
 
-def _up_to_date(index: _Index | None) -> _Index | None:
+def _up_to_date(index: _Index | None, known: Reference) -> _Index | None:
     """Bring the index to the version that this transaction sees; None when it must be read again."""
-    if index is None or index.reference is not market.reference():
+    if index is None or index.reference is not known:
         return None
     now = journal.version()
     if index.version.epoch == now.epoch and index.version.number >= now.number:
@@ -123,16 +138,16 @@ def _up_to_date(index: _Index | None) -> _Index | None:
     for some in chunks(sorted(changed)):
         for kind, board in index.boards.items():
             board.drop(some)
-            board.put(market.columns(kind, Listing.id.in_(some) & market.is_online()))
-    return _Index(now, index.reference, index.boards)
+            board.put(market.columns(kind, Listing.id.in_(some) & market.is_online(), known=known))
+    return _Index(now, known, index.boards)
 
 
-def _start_reading(holder: _Holder) -> None:
+def _start_reading(holder: _Holder, known: Reference) -> None:
     if holder.reader is not None and holder.reader.is_alive():
         return
     size = db.session.scalar(select(func.count()).select_from(Listing).where(market.is_online())) or 0
     if size <= READ_AT_ONCE:
-        holder.index = _read()
+        holder.index = _read(known)
         return
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     holder.reader = Thread(target=_read_apart, args=(app, holder), name="live-index", daemon=True)
@@ -142,7 +157,7 @@ def _start_reading(holder: _Holder) -> None:
 def _read_apart(app: Flask, holder: _Holder) -> None:
     with app.app_context():
         try:
-            index = _read()
+            index = _read(market.reference())
         except Exception:
             app.logger.exception("the market could not be read; the next question tries again")
             return
@@ -150,14 +165,14 @@ def _read_apart(app: Flask, holder: _Holder) -> None:
             holder.index = index
 
 
-def _read() -> _Index:
+def _read(known: Reference) -> _Index:
     """Return all that is online. What changes meanwhile is read again by the version, which is older."""
-    index = _Index.empty()
+    index = _Index.empty(known)
     last = db.session.scalar(select(func.max(Listing.id))) or 0
-    for start in range(0, last, SLICE):
-        some = Listing.id.between(start + 1, start + SLICE) & market.is_online()
+    for start in range(0, last + 1, SLICE):
+        some = Listing.id.between(start, start + SLICE - 1) & market.is_online()
         for kind, board in index.boards.items():
-            board.put(market.columns(kind, some))
+            board.put(market.columns(kind, some, known=known))
     return index
 
 

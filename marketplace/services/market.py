@@ -3,6 +3,7 @@
 Rounds, rankings and lists all ask here, so that a pair has one score wherever it shows.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sqlalchemy import Row, String, and_, cast, or_, select
+from sqlalchemy import Row, String, and_, bindparam, cast, exists, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from marketplace import clock, matching
@@ -27,6 +28,7 @@ from marketplace.models import (
     Match,
     MatchState,
     Organisation,
+    Place,
     Sector,
     SeedFile,
     Skill,
@@ -37,6 +39,8 @@ from marketplace.models.listings import EXTRA_SKILLS_MAX
 
 # A proposal that nobody answered, or that was given up, rests this long before it may come back.
 REST_DAYS = 30
+# Of latitude, the shortest on WGS 84 (at the equator): a box this wide misses nobody.
+KM_PER_DEGREE = 110.574
 SECTOR_LEVELS = ("section", "division", "group", "class", "subclass")
 # Below SQLite's limit of 32,766 variables in a statement.
 CHUNK = 10_000
@@ -47,6 +51,17 @@ _SHARED = tuple(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _T = TypeVar("_T")
 Columns = Mapping[str, NDArray[Any]]
+
+# Made once: to build a statement takes longer than to run it.
+_DIGESTS = select(SeedFile.name, SeedFile.sha256).where(SeedFile.name.in_(_REFERENCE_FILES))
+_CHOSEN = (
+    select(Territory.siren, Territory.policy)
+    .where(cast(Territory.policy, String) != "{}")
+    .order_by(Territory.siren)
+)
+_PAIRS = select(Match.need_id, Match.offer_id, Match.state, Match.closed_at)
+_OF_NEEDS = _PAIRS.where(Match.need_id.in_(bindparam("ids", expanding=True)))
+_OF_OFFERS = _PAIRS.where(Match.offer_id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +130,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a policy is made of, as the page about the matcher tells it. `version`: of the rules and formulas."""
+    """What a policy is made of, as the page about the matcher tells it. `version`: of rules and formulas."""
 
     version: str
     weights: tuple[Setting, ...]
@@ -162,6 +177,9 @@ class Policies:
     def of(self, territory: str | None) -> Policy:
         return self.own.get(territory, self.national) if territory else self.national
 
+    def all(self) -> list[Policy]:
+        return [self.national, *self.own.values()]
+
     def to_mapping(self) -> dict[str, Any]:
         """Return them as JSON, to keep with a round."""
         own = {siren: policy.to_mapping() for siren, policy in self.own.items()}
@@ -187,22 +205,27 @@ def is_open() -> ColumnElement[bool]:
 
 def is_online() -> ColumnElement[bool]:
     """Return the condition of a listing that shows, whether or not it has room."""
-    suspended = select(Organisation.id).where(Organisation.suspended_at.is_not(None))
-    return and_(Listing.state == ListingState.PUBLISHED, Listing.organisation_id.not_in(suspended))
+    suspended = exists().where(
+        Organisation.id == Listing.organisation_id, Organisation.suspended_at.is_not(None)
+    )
+    return and_(Listing.state == ListingState.PUBLISHED, ~suspended.correlate(Listing))
 
 
 def load(*, needs: ColumnElement[bool], offers: ColumnElement[bool]) -> Market:
     """Return the listings that meet the two conditions as arrays."""
-    return of_columns(columns(ListingKind.NEED, needs), columns(ListingKind.OFFER, offers))
+    known = reference()
+    asking = columns(ListingKind.NEED, needs, known=known)
+    return of_columns(asking, columns(ListingKind.OFFER, offers, known=known), known=known)
 
 
-def columns(kind: ListingKind, condition: ColumnElement[bool]) -> Columns:
+def columns(kind: ListingKind, condition: ColumnElement[bool], *, known: Reference | None = None) -> Columns:
     """Return the listings of one side that meet the condition, sorted by id, as columns for of_columns().
 
     Those that Needs and Offers hold, but for the time waited, which goes on; `room`: matches that each can
-    take now; `expires` and `published`: see microseconds(); `territory`: SIREN or None.
+    take now; `expires` and `published`: see microseconds(); `territory`: SIREN or None. `known`: reference()
+    when the caller has it.
     """
-    known = reference()
+    known = known or reference()
     rows = _rows(kind, condition)
     shared = _shared(rows, known)
     if kind is ListingKind.OFFER:
@@ -214,7 +237,7 @@ def columns(kind: ListingKind, condition: ColumnElement[bool]) -> Columns:
     }
 
 
-def of_columns(needs: Columns, offers: Columns) -> Market:
+def of_columns(needs: Columns, offers: Columns, *, known: Reference | None = None) -> Market:
     """Return a market of now from columns()."""
     waited = (microseconds(clock.now()) - needs["published"]) / 1e6 / 86_400
     return Market(
@@ -224,7 +247,7 @@ def of_columns(needs: Columns, offers: Columns) -> Market:
             waiting_days=np.maximum(waited, 0.0),
         ),
         offers=Offers(**{name: offers[name] for name in _SHARED}, capacity=offers["room"]),
-        reference=reference(),
+        reference=known or reference(),
         territories=needs["territory"].tolist(),
     )
 
@@ -236,28 +259,55 @@ def microseconds(moment: datetime | None) -> int:
 
 def reference() -> Reference:
     """Return skills and sectors, read once per process as long as their files do not change."""
-    digests = select(SeedFile.name, SeedFile.sha256).where(SeedFile.name.in_(_REFERENCE_FILES))
-    version = tuple(sorted((name, sha) for name, sha in db.session.execute(digests)))
+    version = tuple(sorted((name, sha) for name, sha in db.session.execute(_DIGESTS)))
     return _read_reference(str(db.engine.url), version)
 
 
-def policy(territory: Territory | None = None) -> Policy:
-    """Return the policy of a territory, or the nation's."""
-    known = reference()
+def policy(territory: Territory | None = None, *, known: Reference | None = None) -> Policy:
+    """Return the policy of a territory, or the nation's. `known`: reference() when the caller has it."""
+    known = known or reference()
     overrides = territory.policy if territory else {}
     return Policy.from_mapping(overrides, skills=known.skills, sectors=known.sectors)
 
 
-def policies(of: Iterable[str | None] | None = None) -> Policies:
+def policies(of: Iterable[str | None] | None = None, *, known: Reference | None = None) -> Policies:
     """Return the policies that rule now, of the nation and of the territories that chose theirs.
 
     `of`: only these territories are asked for, by their SIREN.
     """
-    chosen = select(Territory).where(cast(Territory.policy, String) != "{}").order_by(Territory.siren)
-    if of is not None:
-        chosen = chosen.where(Territory.siren.in_({siren for siren in of if siren}))
-    own = {place.siren: policy(place) for place in db.session.scalars(chosen)}
-    return Policies(national=policy(), own=own)
+    known = known or reference()
+    wanted = None if of is None else set(of)
+    own = {
+        siren: Policy.from_mapping(overrides, skills=known.skills, sectors=known.sectors)
+        for siren, overrides in db.session.execute(_CHOSEN)
+        if wanted is None or siren in wanted
+    }
+    return Policies(national=policy(known=known), own=own)
+
+
+def near_skills(
+    known: Reference, skills: NDArray[np.int64], using: Policies | None = None
+) -> NDArray[np.bool_]:
+    """Return which skills these policies, or any policy that could be, may hold near one of these."""
+    if using is None:  # of the same domain, or declared related
+        near = known.skills.similarity(related=1.0, same_domain=1.0) > 0
+    else:  # few territories change these numbers: most policies say the same
+        alike = {(policy.related_skill, policy.same_domain, policy.skill_floor) for policy in using.all()}
+        near = np.any(
+            [
+                known.skills.similarity(related=related, same_domain=same_domain) >= floor
+                for related, same_domain, floor in alike
+            ],
+            axis=0,
+        )
+    return np.asarray(near[skills[skills >= 0]].any(axis=0), np.bool_)
+
+
+def levels_facing(kind: ListingKind, level: int, using: Policies) -> tuple[int, int]:
+    """Return the least and most level that a listing of the other side may have for one of the policies."""
+    gap = int(max(policy.level_gap for policy in using.all()))
+    least, most = matching.arrays.LEVELS
+    return (level - gap, most) if kind is ListingKind.NEED else (least, level + gap)
 
 
 def settings(using: Policy) -> Settings:
@@ -335,7 +385,7 @@ def plan(
 def reasons(
     market: Market, using: Policies, need_rows: ArrayLike, offer_rows: ArrayLike
 ) -> list[Reasons | Exclusion]:
-    """Return why each pair has its score, by the settings of its need's territory, or which rules exclude it."""
+    """Return why each pair has its score, or which rules exclude it, by its need's territory's settings."""
     need, offer = np.asarray(need_rows, np.int64), np.asarray(offer_rows, np.int64)
     told: dict[int, Reasons | Exclusion] = {}
     for policy, rows in _by_policy(market, using, need):
@@ -366,6 +416,15 @@ def distances_km(lat: float, lon: float, lats: ArrayLike, lons: ArrayLike) -> ND
     )
 
 
+def widened(
+    south: float, north: float, west: float, east: float, *, by_km: float
+) -> tuple[float, float, float, float]:
+    """Return a box of degrees that holds every point within `by_km` of this one."""
+    height = by_km / KM_PER_DEGREE
+    width = height / max(math.cos(math.radians(max(abs(south), abs(north)) + height)), 0.01)
+    return south - height, north + height, west - width, east + width
+
+
 def chunks(items: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
     """Cut `items` in lists that fit in one statement."""
     left = iter(items)
@@ -375,26 +434,48 @@ def chunks(items: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
 
 def _edges(market: Market, using: Policies, excluded: tuple[ArrayLike, ArrayLike]) -> matching.Edges:
     """Return the feasible pairs of a market under several policies."""
-    need, offer = (np.asarray(rows) for rows in excluded)
-    ruling = [using.of(siren) for siren in market.territories]
-    parts = []
-    for policy in {id(policy): policy for policy in ruling}.values():
-        rows = np.flatnonzero([other is policy for other in ruling])
-        mine = np.isin(need, rows)
-        found = matching.find_candidates(
-            market.needs.take(rows),
-            market.offers,
-            policy,
-            excluded=(np.searchsorted(rows, need[mine]), offer[mine]),
-        )
-        parts.append((rows[found.need], found.offer, found.distance_km, found.weight))
+    groups = _by_policy(market, using, np.arange(len(market.needs)))
+    parts = [_edges_of(market, policy, rows, excluded) for policy, rows in groups]
     return matching.Edges(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _edges_of(
+    market: Market, policy: Policy, need_rows: NDArray[np.int64], excluded: tuple[ArrayLike, ArrayLike]
+) -> tuple[NDArray[Any], ...]:
+    """Return need, offer, distance and weight of the feasible pairs of these needs."""
+    needs = market.needs.take(need_rows)
+    offer_rows = _reachable(needs, market.offers)
+    need, offer = (np.asarray(rows) for rows in excluded)
+    here = np.isin(need, need_rows) & np.isin(offer, offer_rows)
+    found = matching.find_candidates(
+        needs,
+        market.offers.take(offer_rows),
+        policy,
+        excluded=(np.searchsorted(need_rows, need[here]), np.searchsorted(offer_rows, offer[here])),
+    )
+    return need_rows[found.need], offer_rows[found.offer], found.distance_km, found.weight
+
+
+def _reachable(needs: Needs, offers: Offers) -> NDArray[np.int64]:
+    """Return the offers that some of the needs may reach: one territory need not look at the whole nation."""
+    remote = offers.places & int(Place.REMOTE) > 0
+    placed = np.isfinite(needs.lat)
+    if not placed.any():
+        return np.flatnonzero(remote)
+    lat, lon = needs.lat[placed], needs.lon[placed]
+    box = widened(lat.min(), lat.max(), lon.min(), lon.max(), by_km=float(needs.radius_km.max()))
+    south, north, west, east = box
+    near = (offers.lat >= south) & (offers.lat <= north) & (offers.lon >= west) & (offers.lon <= east)
+    return np.flatnonzero(remote | near)
 
 
 def _by_policy(
     market: Market, using: Policies, need: NDArray[np.int64]
 ) -> Iterator[tuple[Policy, NDArray[np.int64]]]:
     """Cut pairs, given by their needs, in those that each policy scores: its positions in `need`."""
+    if not using.own:
+        yield using.national, np.arange(len(need))
+        return
     ruling = {row: using.of(market.territories[row]) for row in np.unique(need).tolist()}
     known = {id(policy): policy for policy in ruling.values()} or {0: using.national}
     if len(known) == 1:
@@ -492,12 +573,11 @@ def _availability_detail(one: int, other: int) -> str:
 
 
 def _pairs(market: Market) -> Iterator[tuple[int, int, MatchState, datetime | None]]:
-    columns = select(Match.need_id, Match.offer_id, Match.state, Match.closed_at)
     # From the side with fewer listings: a ranking asks for one need among all offers.
     few_needs = len(market.needs.id) <= len(market.offers.id)
-    key, ids = (Match.need_id, market.needs.id) if few_needs else (Match.offer_id, market.offers.id)
+    query, ids = (_OF_NEEDS, market.needs.id) if few_needs else (_OF_OFFERS, market.offers.id)
     for chunk in chunks(ids.tolist()):
-        yield from db.session.execute(columns.where(key.in_(chunk))).tuples()
+        yield from ((row[0], row[1], row[2], row[3]) for row in db.session.execute(query, {"ids": chunk}))
 
 
 def _rows(kind: ListingKind, condition: ColumnElement[bool]) -> list[Row[Any]]:
@@ -580,7 +660,7 @@ def _read_reference(_database: str, _version: tuple[tuple[str, str], ...]) -> Re
     relations = select(SkillRelation.skill_id, SkillRelation.related_id)
     related = frozenset((skill_row[a], skill_row[b]) for a, b in db.session.execute(relations))
     tree = select(Sector.code, Sector.parent_code).order_by(Sector.code)
-    parents = {code: parent for code, parent in db.session.execute(tree)}  # noqa: C416
+    parents = {code: parent for code, parent in db.session.execute(tree)}
     sector_row = {code: index for index, code in enumerate(parents)}
     return Reference(
         skills=SkillGraph.from_lists([domains[row.domain_slug] for row in skills], sorted(related)),

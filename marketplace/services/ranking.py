@@ -5,17 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
+from sqlalchemy.orm import joinedload, load_only
 from sqlalchemy.sql import ColumnElement
 
 from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import (
+    Commune,
     Listing,
     ListingKind,
     ListingSkill,
     ListingState,
+    Organisation,
     Place,
+    Sector,
     Skill,
     SkillRelation,
     User,
@@ -24,7 +28,8 @@ from marketplace.models.listings import EDITABLE, RADIUS_MAX_KM
 from marketplace.services import live_index, market, matches, rights
 from marketplace.services.errors import NotFound, PairExcluded
 from marketplace.services.listings import SHOWN, places_left
-from marketplace.services.market import Columns, Exclusion, Reasons
+from marketplace.services.live_index import Counterparts
+from marketplace.services.market import Exclusion, Policies, Reasons, Reference
 
 # More than a structure has at the same time.
 CHOICES_MAX = 50
@@ -34,7 +39,7 @@ KM_PER_DEGREE = 110.574
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A counterpart and why it fits."""
+    """A counterpart, with what a list shows of it, and why it fits."""
 
     listing: Listing
     reasons: Reasons
@@ -65,26 +70,34 @@ def best_for(listing: Listing, *, limit: int = 10) -> list[Ranked]:
 
     Each pair is scored by the settings of its need's territory.
     """
-    mine = market.columns(listing.kind, (Listing.id == listing.id) & market.is_open())
-    if not len(mine["id"]):
-        return []
-    held = live_index.counterparts(listing.kind, mine)
-    found = None if held is None else _best(listing.kind, mine, held, limit)
+    known = market.reference()
+    is_need = listing.kind is ListingKind.NEED
+    using = market.policies([listing.territory_siren] if is_need else None, known=known)
+    held = live_index.counterparts(listing, known=known, using=using)
+    found = None if held is None else _best(listing.kind, held, known, using, limit)
     if found is None:
-        theirs = market.columns(listing.kind.opposite, market.is_open() & _may_fit(listing))
-        found = _best(listing.kind, mine, theirs, limit)
+        found = _best(listing.kind, _from_database(listing, known), known, using, limit)
     return found or []
 
 
-def _best(kind: ListingKind, mine: Columns, theirs: Columns, limit: int) -> list[Ranked] | None:
+def _from_database(listing: Listing, known: Reference) -> Counterparts:
+    mine = market.columns(listing.kind, (Listing.id == listing.id) & market.is_open(), known=known)
+    theirs = market.is_open() & _may_fit(listing)
+    return Counterparts(mine, market.columns(listing.kind.opposite, theirs, known=known))
+
+
+def _best(
+    kind: ListingKind, among: Counterparts, known: Reference, using: Policies, limit: int
+) -> list[Ranked] | None:
     """Return the best of these counterparts; None when one of them is no longer open."""
+    if not len(among.mine["id"]) or not len(among.theirs["id"]):
+        return []
     is_need = kind is ListingKind.NEED
-    pool = market.of_columns(mine, theirs) if is_need else market.of_columns(theirs, mine)
-    using = market.policies(pool.territories)
-    mine_rows, their_rows = np.zeros(len(theirs["id"]), np.int64), np.arange(len(theirs["id"]))
-    pairs = (mine_rows, their_rows) if is_need else (their_rows, mine_rows)
-    best = market.best_pairs(pool, using, *pairs, limit=limit)
-    ids = theirs["id"][best[1] if is_need else best[0]].tolist()
+    sides = (among.mine, among.theirs) if is_need else (among.theirs, among.mine)
+    pool = market.of_columns(*sides, known=known)
+    need, offer = np.indices((len(pool.needs), len(pool.offers))).reshape(2, -1)
+    best = market.best_pairs(pool, using, need, offer, limit=limit)
+    ids = (pool.offers.id[best[1]] if is_need else pool.needs.id[best[0]]).tolist()
     rows = _listings(ids)
     if len(rows) < len(ids):
         return None
@@ -209,5 +222,32 @@ def _in_reach(listing: Listing) -> ColumnElement[bool]:
 
 
 def _listings(ids: list[int]) -> dict[int, Listing]:
-    query = select(Listing).where(Listing.id.in_(ids), market.is_open()).options(*SHOWN)
-    return {listing.id: listing for listing in db.session.scalars(query)}
+    """Return those of the listings that are open, with what a list of counterparts shows."""
+    found = db.session.scalars(_SHOWN_BRIEFLY, {"ids": ids})
+    return {listing.id: listing for listing in found if not obstacle(listing)}
+
+
+# Made once: to build a statement takes longer than to run it.
+_SHOWN_BRIEFLY = (
+    select(Listing)
+    .where(Listing.id.in_(bindparam("ids", expanding=True)))
+    .options(
+        load_only(
+            Listing.kind,
+            Listing.state,
+            Listing.title,
+            Listing.expires_at,
+            Listing.capacity,
+            Listing.total_limit,
+            Listing.live_matches,
+            Listing.completed_matches,
+        ),
+        joinedload(Listing.organisation, innerjoin=True).load_only(
+            Organisation.name, Organisation.suspended_at
+        ),
+        joinedload(Listing.organisation, innerjoin=True)
+        .joinedload(Organisation.sector, innerjoin=True)
+        .load_only(Sector.label),
+        joinedload(Listing.commune, innerjoin=True).load_only(Commune.name),
+    )
+)

@@ -1,8 +1,8 @@
 """How fast one listing finds its best counterparts: `python -m tests.benchmarks.instant`.
 
 A market of 100,000 offers and as many needs in the communes of France, in SQLite. Warm: the index of the
-process is there. Cold: a new process, whose index is being read by its thread meanwhile. Changing: one listing
-in ten is paused or resumed by another process before each question.
+process is there. Cold: a new process, whose index is being read by its thread meanwhile. Changing: a listing
+is paused or resumed before each tenth question.
 """
 
 import sys
@@ -92,7 +92,7 @@ def _ask(listing_id: int) -> int:
 
 
 def _ask_database(listing_id: int) -> int:
-    held, live_index.counterparts = live_index.counterparts, lambda _kind, _mine: None
+    held, live_index.counterparts = live_index.counterparts, lambda *_, **__: None
     try:
         return _ask(listing_id)
     finally:
@@ -110,7 +110,9 @@ def _timed(act: Callable[[], int]) -> float:
 def _told(name: str, seconds: list[float]) -> None:
     p50, p95, p99 = np.percentile(np.array(seconds) * 1000, [50, 95, 99])
     worst = max(seconds) * 1000
-    print(f"{name:20} n={len(seconds):4}  p50 {p50:6.2f}  p95 {p95:6.2f}  p99 {p99:6.2f}  max {worst:6.2f} ms")
+    print(
+        f"{name:20} n={len(seconds):4}  p50 {p50:6.2f}  p95 {p95:6.2f}  p99 {p99:6.2f}  max {worst:6.2f} ms"
+    )
 
 
 def _asked() -> list[int]:
@@ -163,7 +165,8 @@ def _fill_side(
             {
                 "id": first + row, "kind": kind, "state": ListingState.PUBLISHED,
                 "organisation_id": owner["id"], "skill_id": int(wanted[row, 0]), "level": int(level[row]),
-                "title": f"Annonce {row}", "description": "Un texte.", "commune_insee": owner["commune_insee"],
+                "title": f"Annonce {row}", "description": "Un texte.",
+                "commune_insee": owner["commune_insee"],
                 "territory_siren": territories[owner["id"] - 1], "sector_code": owner["sector_code"],
                 "lat": owner["lat"], "lon": owner["lon"],
                 "places": int(Place.HELPER | Place.LEARNER | (Place.REMOTE if remote[row] else 0)),
@@ -175,12 +178,17 @@ def _fill_side(
         )  # fmt: skip
     _insert(Listing, rows)
     further = np.flatnonzero((random.random(n) < FURTHER_SHARE) & (wanted[:, 0] != wanted[:, 1])).tolist()
-    _insert(ListingSkill, [{"listing_id": first + row, "rank": 1, "skill_id": int(wanted[row, 1])} for row in further])
+    _insert(
+        ListingSkill,
+        [{"listing_id": first + row, "rank": 1, "skill_id": int(wanted[row, 1])} for row in further],
+    )
 
 
 def _insert(model: type, rows: list[dict]) -> None:
     for start in range(0, len(rows), BATCH):
-        db.session.execute(insert(model), rows[start : start + BATCH], execution_options={"render_nulls": True})
+        db.session.execute(
+            insert(model), rows[start : start + BATCH], execution_options={"render_nulls": True}
+        )
 
 
 @contextmanager
