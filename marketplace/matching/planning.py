@@ -98,8 +98,8 @@ def plan_round(
     needs that gained priority; their needs and places are taken out, and assign_fairly() pairs the rest. The
     circles are then dropped, the least valuable first, until the whole costs no more matched needs than the
     part `circle_max_loss` of what pairs alone would match, is worth at least as much as pairs alone by the
-    joint objective, and as much as greedy by the objective of the round: a binary search, at most 1 +
-    log₂(circles) assignments.
+    joint objective, and its scores make at least what greedy and first come reach, where pairs alone do
+    ("coverage": its matches, theirs). A binary search: at most 1 + log₂(circles) assignments.
 
     The same listings give the same pairs whatever the order of rows: ties are broken by ids.
     """
@@ -129,7 +129,7 @@ def plan_round(
     with steps(CIRCLES):
         circles = market.circles(alone)
     with steps(TOGETHER):
-        kept, matched = market.most_circles(circles, alone, floor=simple["greedy"])
+        kept, matched = market.most_circles(circles, alone, floors=list(simple.values()))
     figures = Figures(
         needs=len(needs),
         offers=len(offers),
@@ -217,7 +217,7 @@ class _Market:
         return np.asarray(spare, np.bool_)
 
     def most_circles(
-        self, circles: list[tuple[int, ...]], alone: IntArray, *, floor: IntArray
+        self, circles: list[tuple[int, ...]], alone: IntArray, *, floors: list[IntArray]
     ) -> tuple[list[tuple[int, ...]], IntArray]:
         """Return the longest start of `circles` found that the rules allow, and all rows chosen with it."""
         few, many = 0, len(circles)
@@ -225,7 +225,7 @@ class _Market:
         trial = many
         while few < many:
             matched = self.complete(circles[:trial])
-            if self._allowed(matched, circles[:trial], alone, floor):
+            if self._allowed(matched, circles[:trial], alone, floors):
                 few, best = trial, matched
             else:
                 many = trial - 1
@@ -233,7 +233,7 @@ class _Market:
         return circles[:few], best
 
     def _allowed(
-        self, matched: IntArray, circles: list[tuple[int, ...]], alone: IntArray, floor: IntArray
+        self, matched: IntArray, circles: list[tuple[int, ...]], alone: IntArray, floors: list[IntArray]
     ) -> bool:
         lost = len(alone) - len(matched)
         if lost > self.policy.circle_max_loss * len(alone):
@@ -242,8 +242,9 @@ class _Market:
         if self.value(matched) + bonus < self.value(alone) - _TOLERANCE:
             return False
         if self.objective == "coverage":
-            return len(matched) >= len(floor)
-        return self.value(matched) >= self.value(floor) - _TOLERANCE
+            return len(matched) >= max(len(floor) for floor in floors)
+        least = min(self.total(alone), max(self.total(floor) for floor in floors))
+        return self.total(matched) >= least - _TOLERANCE
 
     @staticmethod
     def _mean(circle: tuple[int, ...], value: FloatArray) -> float:
