@@ -5,6 +5,7 @@ them, assign() finds a maximum-weight b-matching, pack_circles() packs exchange 
 of it, explain() tells why. docs/matching.md gives the model and its sources.
 """
 
+from marketplace.matching.alternatives import Alternatives, alternatives
 from marketplace.matching.arrays import Edges, Needs, Offers
 from marketplace.matching.assignment import assign, verify
 from marketplace.matching.baselines import first_come, greedy
@@ -22,6 +23,7 @@ from marketplace.matching.skills import SkillGraph
 
 __all__ = [
     "CRITERIA",
+    "Alternatives",
     "Board",
     "Components",
     "Edges",
@@ -34,6 +36,7 @@ __all__ = [
     "Policy",
     "SectorTree",
     "SkillGraph",
+    "alternatives",
     "assign",
     "best_first",
     "explain",
