@@ -49,8 +49,10 @@ def collection(*features: object) -> dict[str, object]:
 def locate(service):
     """Ask the local service for an address."""
 
-    def ask(address: str = "1 rue de la Chalotais", insee: str = CESSON) -> Point | None:
-        config = GeocodingConfig(domain=f"{service.host}/geocodage", scheme="http", timeout=0.3)
+    def ask(
+        address: str = "1 rue de la Chalotais", insee: str = CESSON, *, timeout: float = 5.0
+    ) -> Point | None:
+        config = GeocodingConfig(domain=f"{service.host}/geocodage", scheme="http", timeout=timeout)
         return geocoding.locate(address, insee, config)
 
     return ask
@@ -106,7 +108,7 @@ def test_a_service_that_refuses_stops_nobody(service, locate, status):
 def test_a_service_that_does_not_answer_in_time_stops_nobody(service, locate):
     service.answer(collection(feature(CESSON, -1.6, 48.1)))
     service.delay = 0.6
-    assert locate() is None
+    assert locate(timeout=0.2) is None
 
 
 def test_a_service_that_is_down_stops_nobody():

@@ -33,7 +33,7 @@ def config(**fields) -> MailConfig:
             "user": "",
             "password": "",
             "starttls": False,
-            "timeout": 2.0,
+            "timeout": 5.0,
             **fields,
         }
     )
