@@ -9,6 +9,7 @@ from whitenoise import WhiteNoise
 
 from marketplace import commands, models, settings, web
 from marketplace.extensions import babel, csrf, db, login_manager, migrate
+from marketplace.models import search_index
 from marketplace.web import headers
 
 __all__ = ["create_app", "models"]
@@ -20,7 +21,12 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.config.from_mapping(settings.load(overrides, Path(app.instance_path)))
     db.init_app(app)
     migrate.init_app(
-        app, db, directory=str(settings.ROOT / "migrations"), render_as_batch=True, compare_type=True
+        app,
+        db,
+        directory=str(settings.ROOT / "migrations"),
+        render_as_batch=True,
+        compare_type=True,
+        include_object=search_index.is_compared,
     )
     login_manager.init_app(app)
     csrf.init_app(app)

@@ -7,6 +7,7 @@ from flask import current_app
 from sqlalchemy import MetaData
 
 from marketplace.extensions import db
+from marketplace.models import search_index
 from marketplace.models.types import UtcDateTime
 
 
@@ -23,16 +24,37 @@ def offline() -> None:
     """Print the SQL instead of running it (`flask db upgrade --sql`)."""
     url = db.engine.url.render_as_string(hide_password=False)
     context.configure(url=url, target_metadata=metadata(), literal_binds=True)
-    with context.begin_transaction():
-        context.run_migrations()
+    migrate()
 
 
 def online() -> None:
     options = current_app.extensions["migrate"].configure_args
-    with db.engine.connect() as connection:
+    with db.engine.begin() as connection:
         context.configure(connection=connection, target_metadata=metadata(), render_item=render, **options)
-        with context.begin_transaction():
+        migrate()
+
+
+def migrate() -> None:
+    """Run the migrations with the triggers of search out of their way; at the newest tables they are back."""
+    dialect = context.get_context().dialect.name
+    with context.begin_transaction():
+        if not moves():
             context.run_migrations()
+            return
+        search_index.take_down(context.execute, dialect)
+        context.run_migrations()
+        if context.get_revision_argument() in context.script.get_heads():
+            search_index.put_up(context.execute, dialect)
+            search_index.rebuild(context.execute, dialect)
+
+
+def moves() -> bool:
+    """Say whether the command changes the tables; `flask db check` and others only look."""
+    try:
+        target = context.get_revision_argument()
+    except KeyError:
+        return False
+    return (target,) != context.get_context().get_current_heads()
 
 
 if context.is_offline_mode():

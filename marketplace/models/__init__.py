@@ -31,6 +31,14 @@ from marketplace.models.organisations import (
 )
 from marketplace.models.outbox import MailState, OutboxMail
 from marketplace.models.policies import PolicyVersion
+from marketplace.models.search import (
+    Frequency,
+    SavedSearch,
+    SavedSearchNews,
+    SearchEntry,
+    SearchWord,
+    Venue,
+)
 from marketplace.models.sectors import Sector
 from marketplace.models.skills import Skill, SkillDomain, SkillRelation, SkillWord, WordKind
 from marketplace.models.territories import (
@@ -52,6 +60,7 @@ __all__ = [
     "DeclineReason",
     "Department",
     "ExchangeCircle",
+    "Frequency",
     "InvalidTransition",
     "JobRun",
     "Listing",
@@ -78,6 +87,10 @@ __all__ = [
     "PolicyVersion",
     "Postcode",
     "Region",
+    "SavedSearch",
+    "SavedSearchNews",
+    "SearchEntry",
+    "SearchWord",
     "Sector",
     "SeedFile",
     "SizeClass",
@@ -89,5 +102,6 @@ __all__ = [
     "TerritoryRole",
     "TerritoryRoleKind",
     "User",
+    "Venue",
     "WordKind",
 ]
