@@ -23,7 +23,7 @@ class SectorTree:
 
         Raises ValueError for a bad index, a cycle, or a branch deeper than 5.
         """
-        rows = integers("parents", np.asarray(parents, np.int64), low=-1, high=len(parents)).tolist()
+        rows = integers("parents", parents, low=-1, high=len(parents)).tolist()
         path = np.full((len(rows), DEPTH), -1, np.int64)
         for row in range(len(rows)):
             branch = [row]

@@ -26,11 +26,11 @@ class SkillGraph:
     @classmethod
     def from_lists(cls, domain: Sequence[int], related: Iterable[tuple[int, int]]) -> "SkillGraph":
         """Build the graph. `related` may give a pair in one direction or both; ValueError for a bad index."""
-        domains = integers("domain", np.asarray(domain, np.int64), low=0)
-        pairs = sorted({pair for a, b in related if a != b for pair in ((int(a), int(b)), (int(b), int(a)))})
-        flat = np.array(pairs, np.int64).reshape(-1, 2)
-        integers("related", flat.ravel(), low=0, high=len(domains))
-        return cls(domains, flat)
+        domains = integers("domain", domain, low=0)
+        given = np.array(list(related)).reshape(-1, 2)
+        ends = integers("related", given.ravel(), low=0, high=len(domains)).reshape(-1, 2)
+        ends = ends[ends[:, 0] != ends[:, 1]]
+        return cls(domains, np.unique(np.concatenate((ends, ends[:, ::-1])), axis=0))
 
     def __len__(self) -> int:
         return len(self.domain)

@@ -13,7 +13,7 @@ RENNES = (48.1159, -1.6884)
 
 
 def policy(**settings: Any) -> Policy:
-    return Policy(skills=SKILLS, sectors=SECTORS, **settings)
+    return Policy(**{"skills": SKILLS, "sectors": SECTORS} | settings)
 
 
 def needs(n: int, **columns: Any) -> Needs:
