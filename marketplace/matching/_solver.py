@@ -25,7 +25,7 @@ SHORT_ROW = 48
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Edges, each worth `spread` (from 0) + `lift`, 1 at least; an offer with an edge has a place."""
+    """Edges, each worth `spread` (from 0) + `lift`: 1 at least."""
 
     need: IntArray
     offer: IntArray
@@ -47,16 +47,17 @@ class Graph:
         """Edges of each offer."""
         return np.bincount(self.offer, minlength=self.n_offers)
 
-    def take(self, edges: IntArray) -> "Graph":
-        return replace(self, need=self.need[edges], offer=self.offer[edges], spread=self.spread[edges])
+    def with_places(self) -> "Graph":
+        """Return the same without the edges to offers that have no place."""
+        kept = np.flatnonzero(self.capacity[self.offer] > 0)
+        return replace(self, need=self.need[kept], offer=self.offer[kept], spread=self.spread[kept])
 
     def gains(self, price: IntArray) -> IntArray:
         """Return the least prices of needs that go with these of offers."""
         return least(self.need, self.worth - price[self.offer], self.n_needs)
 
     def offer_prices(self, gain: IntArray) -> IntArray:
-        """Return the least prices of offers that go with these of needs, where each place is taken or costs
-        0.
+        """Return the least prices of offers that go with these of needs.
 
         An offer with more places than edges is never full: its price is 0, and its needs gain all the worth.
         """
@@ -81,16 +82,17 @@ class Matching:
 
     def prices(self) -> tuple[IntArray, IntArray]:
         """Return the prices of needs and of offers that prove the optimum."""
-        lower = replace(self.graph, lift=self.lift)
+        lower = replace(self.graph.with_places(), lift=self.lift)
         if self.by_need:
             gain, price = lower.gains(self.column_price), self.column_price
         else:
             price = lower.offer_prices(self.column_price)
             gain = lower.gains(price)
-        if self.cover is None:
-            return gain, price
-        more = lifted(np.zeros(1, np.int64), self.graph.lift - self.lift)
-        return gain + more * self.cover[0], price + more * self.cover[1]
+        if self.cover:
+            more = lifted(np.zeros(1, np.int64), self.graph.lift - self.lift)
+            gain, price = gain + more * self.cover[0], price + more * self.cover[1]
+        # An offer without places is in nobody's way, at whatever price its edges ask for.
+        return gain, np.where(self.graph.capacity > 0, price, self.graph.offer_prices(gain))
 
 
 def solve(graph: Graph) -> Matching:
@@ -101,15 +103,16 @@ def solve(graph: Graph) -> Matching:
     are possible at all, the optimum for the lower lift is one for any larger: between as many matches the
     lift makes no difference.
     """
-    spread = int(graph.spread.max(initial=0))
-    lift = min(graph.lift, FIRST_LIFT * spread) if spread else graph.lift
+    live = graph.with_places()
+    spread = int(live.spread.max(initial=0))
+    lift = min(graph.lift, FIRST_LIFT * spread or INT64_SAFE // 2)
     while lift < graph.lift:
-        matching = _matching(replace(graph, lift=lift))
-        cover = _cover(graph, matching.assignment)
+        matching = _matching(replace(live, lift=lift))
+        cover = _cover(live, matching.assignment)
         if cover:
             return replace(matching, graph=graph, cover=cover)
         lift = min(graph.lift, lift * NEXT_LIFT)
-    return _matching(graph)
+    return replace(_matching(live), graph=graph)
 
 
 def _cover(graph: Graph, assignment: IntArray) -> tuple[BoolArray, BoolArray] | None:
@@ -225,7 +228,7 @@ def _matching(graph: Graph) -> Matching:
     mirrored = _rows(graph, by_need=not by_need)
     edge = mirrored.edges_of(halfway.assignment)
     row = np.searchsorted(mirrored.start, edge, side="right") - 1
-    unit = _offsets(mirrored.units)[row] + _rank_among_equals(row)
+    unit = offsets(mirrored.units)[row] + _rank_among_equals(row)
     price = graph.gains(halfway.column_price) if by_need else graph.offer_prices(halfway.column_price)
     board = _board(mirrored, unit, edge, price)
     _insert(board)
@@ -249,7 +252,7 @@ def _rows(graph: Graph, *, by_need: bool) -> _Rows:
     else:
         row, column, room = graph.offer, graph.need, np.ones(graph.n_needs, np.int64)
         units = np.minimum(graph.degree, graph.capacity)
-    start = _offsets(np.bincount(row, minlength=len(units)))
+    start = offsets(np.bincount(row, minlength=len(units)))
     column, spread = _by_row(row, column, graph.spread, start)
     return _Rows(by_need, units, start, column, lifted(spread, graph.lift), room)
 
@@ -272,7 +275,7 @@ def _board(rows: _Rows, unit: IntArray, edge: IntArray, price: IntArray) -> _Boa
     """Place each `unit` on its `edge` at these prices of columns; the other units are free."""
     n_columns, owner = len(rows.room), rows.owner
     column, room = np.append(rows.column, n_columns), np.append(rows.room, 1)
-    first = _offsets(np.minimum(np.bincount(column), room))
+    first = offsets(np.minimum(np.bincount(column), room))
     board = _Board(
         owner=owner,
         start=rows.start,
@@ -338,7 +341,7 @@ def _opening(rows: _Rows) -> tuple[IntArray, IntArray, IntArray]:
     """
     n_columns, unit = len(rows.room), np.arange(rows.units.sum())
     owner = rows.owner
-    edge = rows.start[owner] + unit - _offsets(rows.units)[owner]
+    edge = rows.start[owner] + unit - offsets(rows.units)[owner]
     after = rows.start[:-1] + rows.units
     next_best = np.where(after < rows.start[1:], np.append(rows.worth, 0)[after], 0)
     bid = rows.worth[edge] - next_best[owner]
@@ -348,13 +351,9 @@ def _opening(rows: _Rows) -> tuple[IntArray, IntArray, IntArray]:
     kept = rank < rows.room[column[order]]
     order, rank = order[kept], rank[kept]
     lowest = order[rank + 1 == rows.room[column[order]]]
-    price = np.zeros(n_columns, np.int64)
+    price = np.zeros_like(bid, shape=n_columns)
     price[column[lowest]] = bid[lowest]
     return order, edge[order], price
-
-
-def _offsets(counts: IntArray) -> IntArray:
-    return np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
 
 
 def _rank_among_equals(ordered: IntArray) -> IntArray:
@@ -375,6 +374,11 @@ def lifted(units: IntArray, lift: int) -> IntArray:
     if int(units.max(initial=0)) + lift > INT64_SAFE:
         return np.asarray(units.astype(object) + lift)
     return units + lift
+
+
+def offsets(counts: IntArray) -> IntArray:
+    """Return where each of so many consecutive parts begins, and the end."""
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
 
 
 def falling_order(row: IntArray, column: IntArray, spread: IntArray) -> IntArray:

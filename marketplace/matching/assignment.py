@@ -123,14 +123,11 @@ def assign(
     array([1, 0])
     """
     graph = checked_graph(need, offer, weight, n_needs, capacity, objective=objective)
-    open_edges = np.flatnonzero(graph.capacity[graph.offer] > 0)
-    matching = solve(graph.take(open_edges))
+    matching = solve(graph)
     if not certificate:
         return matching.assignment
-    gain, price = matching.prices()
-    # An offer without places is in nobody's way, at whatever price its edges ask for.
-    price = np.where(graph.capacity > 0, price, graph.offer_prices(gain))
-    return matching.assignment, _in_weight(gain), _in_weight(price)
+    u, p = matching.prices()
+    return matching.assignment, in_weight(u), in_weight(p)
 
 
 def coverage_bonus(weight: ArrayLike, n_needs: int, capacity: ArrayLike) -> float:
@@ -141,7 +138,7 @@ def coverage_bonus(weight: ArrayLike, n_needs: int, capacity: ArrayLike) -> floa
     times the largest weight, that of A at least |A| times the smallest: so B is heavier than A by less than
     |B| ≤ k times the difference. With the bonus, A is the heavier one.
     """
-    units = _weight_units(weights("weight", weight))
+    units = weight_units(weights("weight", weight))
     return _bonus(units, count("n_needs", n_needs), integers("capacity", capacity, low=0)) / UNITS_PER_ONE
 
 
@@ -213,21 +210,26 @@ def checked_graph(
     need: ArrayLike, offer: ArrayLike, weight: ArrayLike, n_needs: int, capacity: ArrayLike, *, objective: str
 ) -> Graph:
     """Return the graph of these arguments of assign(); ValueError naming the one that is bad."""
-    if objective not in OBJECTIVES:
-        raise ValueError(f"objective must be one of {', '.join(OBJECTIVES)}, not {objective!r}")
+    require_objective(objective)
     places = integers("capacity", capacity, low=0)
     n_needs = count("n_needs", n_needs)
     needs = integers("need", need, low=0, high=n_needs)
     offers = integers("offer", offer, low=0, high=len(places))
     floats = weights("weight", weight)
     same_length(need=needs, offer=offers, weight=floats)
-    units = _weight_units(floats)
+    units = weight_units(floats)
     least_weight = int(units.min()) if len(units) else 0
     bonus = _bonus(units, n_needs, places) if objective == "coverage" else 0
     return Graph(needs, offers, units - least_weight, least_weight + bonus, n_needs, places)
 
 
-def _weight_units(weight: FloatArray) -> IntArray:
+def require_objective(objective: str) -> None:
+    if objective not in OBJECTIVES:
+        raise ValueError(f"objective must be one of {', '.join(OBJECTIVES)}, not {objective!r}")
+
+
+def weight_units(weight: FloatArray) -> IntArray:
+    """Return weights in whole units of 1e-9, 1 at least."""
     return np.maximum(np.rint(weight * UNITS_PER_ONE), 1).astype(np.int64)
 
 
@@ -236,7 +238,7 @@ def _bonus(units: IntArray, n_needs: int, capacity: IntArray) -> int:
     return most * int(units.max() - units.min()) if len(units) else 0
 
 
-def _in_weight(units: IntArray) -> FloatArray:
+def in_weight(units: IntArray) -> FloatArray:
     """Return prices in units of weight: floats, or an array of fractions where floats would not be exact."""
     if int(units.max(initial=0)) > FLOAT_SAFE:
         return np.array([Fraction(int(price), UNITS_PER_ONE) for price in units.tolist()])
