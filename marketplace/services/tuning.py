@@ -20,8 +20,6 @@ from marketplace.services.policies import Settings
 
 # How many needs of each kind are named; all are counted.
 NAMED = 50
-# Of latitude, the shortest on WGS 84; as in the ranking, a box this wide misses nobody.
-KM_PER_DEGREE = 110.574
 IntArray = NDArray[np.int64]
 
 
@@ -208,12 +206,9 @@ def _reachable_from(siren: str | None) -> ColumnElement[bool]:
     remote = Listing.places.op("&")(int(Place.REMOTE)) != 0
     if not box:  # overseas communes without a point
         return remote
-    south, north, west, east = box
-    height = (db.session.scalar(select(func.max(Listing.radius_km)).where(_here(siren))) or 0) / KM_PER_DEGREE
-    width = height / max(math.cos(math.radians(max(abs(south), abs(north)) + height)), 0.01)
-    near = Listing.lat.between(south - height, north + height) & Listing.lon.between(
-        west - width, east + width
-    )
+    reach = db.session.scalar(select(func.max(Listing.radius_km)).where(_here(siren))) or 0
+    south, north, west, east = market.widened(*box, by_km=reach)
+    near = Listing.lat.between(south, north) & Listing.lon.between(west, east)
     return or_(near, remote)
 
 

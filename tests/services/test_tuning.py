@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from marketplace.models import DeclineReason, Match, MatchState, Place
+from marketplace.services import market as market_service
 from marketplace.services import matches, policies, rounds, tuning
 from marketplace.services.errors import FieldError, NotFound
 from tests.support.builders import CESSON, LIFFRE, LIFFRE_CORMIER, PARIS, RENNES, RENNES_METROPOLE
@@ -173,3 +174,29 @@ def test_a_round_under_several_policies_respects_declined_pairs(market, db_sessi
 
     live = db_session.scalars(select(Match).where(Match.state == MatchState.PROPOSED)).all()
     assert [(match.need_id, match.offer_id) for match in live] == [(other.id, offer.id)]
+
+
+def test_settings_that_change_no_score_change_no_pair_of_a_national_round(market, db_session):
+    far = market.organisation(commune=PARIS)
+    for place in (RENNES, CESSON, LIFFRE):
+        home = market.organisation(commune=place)
+        market.need(organisation=home, places=int(Place.REMOTE | Place.LEARNER), radius_km=40)
+    market.offer(organisation=far, places=int(Place.REMOTE))
+    market.offer(organisation=market.organisation(commune=CESSON), radius_km=40)
+    market.offer(organisation=market.organisation(commune=LIFFRE), radius_km=40)
+    alone = market_service.plan(whole(), market_service.policies())
+
+    policies.apply(RENNES_METROPOLE, {"circle_max_loss": 0.1}, by=market.admin(), seen=0)
+    together = market_service.plan(whole(), market_service.policies())
+
+    assert chosen(alone) == chosen(together)
+    assert len(chosen(alone)) == 3
+
+
+def whole():
+    return market_service.load(needs=market_service.is_open(), offers=market_service.is_open())
+
+
+def chosen(plan):
+    rows = plan.matched
+    return sorted(zip(plan.edges.need[rows].tolist(), plan.edges.offer[rows].tolist(), strict=True))
