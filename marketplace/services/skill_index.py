@@ -1,7 +1,7 @@
 """From a sentence to skills: an index over short labelled phrases. Pure: no database, no clock.
 
-A sentence is read as stems, pairs of stems, and pieces of words of 3 or 4 letters, weighted by TF-IDF. Three views
-add up: a multinomial naive Bayes over stems, one over pieces, and the likeness to the nearest phrase.
+A sentence is read as stems, pairs of stems, and pieces of words of 3 or 4 letters, weighted by TF-IDF. Three
+views add up: a multinomial naive Bayes over stems, one over pieces, and the likeness to the nearest phrase.
 docs/skills.md tells why these, what else was tried, and with what result.
 """
 
@@ -23,9 +23,7 @@ from marketplace.services.text import fold
 PIECES_WEIGHT, NEAREST_WEIGHT = 0.5, 4.0
 STEM_SMOOTHING, PIECE_SMOOTHING = 0.1, 0.05
 PIECE_LENGTHS = (3, 4)
-# Makes of sums probabilities that mean what they say: docs/skills.md, "Confidence".
-TEMPERATURE = 0.8
-# A word seen nowhere is read as the known word that it resembles most, from this likeness on (rapidfuzz, 0–100).
+# A word seen nowhere is read as the known word most like it, from this likeness on (rapidfuzz, 0–100).
 TYPO_LENGTH_MIN, TYPO_LIKENESS_MIN = 5, 80
 # « jai », « lordinateur », « quon »: an apostrophe that was not typed.
 ELIDED = ("qu", "j", "l", "d", "n", "m", "s", "t", "c")
@@ -36,10 +34,11 @@ WORDS_MAX = 300
 # Their pieces say nothing; as whole words, and in pairs, they do: « sans papier », « pas payé ».
 EMPTY_WORDS = frozenset(
     fold(
-        """je j tu il elle on nous vous ils elles me m te t se s le la les l un une des du de d a à au aux et ou où
-        en y ce c cet cette ces mon ma mes ton ta tes son sa ses notre nos votre vos leur leurs que qu qui quoi dont
-        est suis es sommes sont ai as avons avez ont ne n pas plus pour par sur dans avec sans si mais donc car ça
-        cela être avoir fait faire veux voudrais aimerais faut très tout tous toute toutes comme quand comment"""
+        """je j tu il elle on nous vous ils elles me m te t se s le la les l un une des du de d a à
+        au aux et ou où en y ce c cet cette ces mon ma mes ton ta tes son sa ses notre nos votre
+        vos leur leurs que qu qui quoi dont est suis es sommes sont ai as avons avez ont ne n pas
+        plus pour par sur dans avec sans si mais donc car ça cela être avoir fait faire veux
+        voudrais aimerais faut très tout tous toute toutes comme quand comment"""
     ).split()
 )
 FloatArray = NDArray[np.float32]
@@ -47,7 +46,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A skill that a sentence may mean. `score`: its probability; `words`: those of the sentence that decided."""
+    """A skill that a sentence may mean. `score`: its probability; `words`: those that decided."""
 
     row: int
     score: float
@@ -84,7 +83,7 @@ class SkillIndex:
         pieces = self._pieces.read(_piece_terms(words))
         bayes = self._stems.bayes(stems) + PIECES_WEIGHT * self._pieces.bayes(pieces)
         scores = bayes + NEAREST_WEIGHT * self._nearest(stems, pieces)
-        chances = np.exp((scores - scores.max()) / TEMPERATURE)
+        chances = np.exp(scores - scores.max())
         chances /= chances.sum()
         best = np.argsort(-chances, kind="stable")[:limit]
         told = self._told(words, stemmed)
@@ -111,7 +110,7 @@ class SkillIndex:
         return nearest
 
     def _told(self, words: Sequence[str], stemmed: Sequence[str]) -> FloatArray:
-        """Return what each word alone says for each skill, against what it says on average; (words, skills)."""
+        """Return what each word alone says for each skill, against its average; shape (words, skills)."""
         told = np.stack(
             [
                 self._stems.bayes(self._stems.read([f"w:{stem}"]))
@@ -119,7 +118,8 @@ class SkillIndex:
                 for word, stem in zip(words, stemmed, strict=True)
             ]
         )
-        return told - told.mean(axis=1, keepdims=True)
+        relative: FloatArray = told - told.mean(axis=1, keepdims=True)
+        return relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +131,11 @@ class _Read:
 
 
 class _Features:
-    """One kind of features of the phrases: TF-IDF rows of unit length, and naive Bayes weights of each skill.
+    """One kind of features of the phrases: TF-IDF rows of unit length, and Bayes weights of each skill.
 
-    The weights, of shape (features, skills), are log P(feature | skill) of the multinomial model with additive
-    `smoothing`, whose counts are the TF-IDF values (Rennie et al. 2003, "Tackling the poor assumptions of naive
-    Bayes text classifiers").
+    The weights, of shape (features, skills), are log P(feature | skill) of the multinomial model with
+    additive `smoothing`, whose counts are the TF-IDF values (Rennie et al. 2003, "Tackling the poor
+    assumptions of naive Bayes text classifiers").
     """
 
     def __init__(
@@ -168,13 +168,15 @@ class _Features:
 
     def bayes(self, read: _Read) -> FloatArray:
         """Return the log-likelihood of the text for each skill."""
-        return read.values @ self._weights[read.columns]
+        told: FloatArray = read.values @ self._weights[read.columns]
+        return told
 
     def likeness(self, read: _Read) -> FloatArray:
         """Return the cosine of the text to each phrase."""
         row = np.zeros(len(self._number), np.float32)
         row[read.columns] = read.values
-        return self._phrases @ row
+        cosine: FloatArray = self._phrases @ row
+        return cosine
 
 
 @lru_cache(maxsize=20_000)

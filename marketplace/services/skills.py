@@ -10,12 +10,14 @@ from marketplace.extensions import db
 from marketplace.models import SeedFile, Skill, SkillDomain, SkillWord
 from marketplace.services.skill_index import SkillIndex
 
+# Below this probability the likeliest skill is wrong three times in four: better no guess. docs/skills.md.
+CONFIDENCE_MIN = 0.2
 _SEED_FILE = "skills.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A skill that a sentence may mean. `score` in [0, 1]; `words`: those of the sentence that decided."""
+    """A skill that a sentence may mean. `score`: its probability; `words`: those that decided."""
 
     slug: str
     label: str
@@ -37,13 +39,15 @@ def all_by_domain() -> list[SkillDomain]:
 
 
 def suggest(text: str, *, limit: int = 5) -> list[Suggestion]:
-    """Return the skills that `text` means, best first; none when nothing in it is recognised."""
+    """Return the skills that `text` means, best first; none when that is not sure enough (CONFIDENCE_MIN).
+
+    Whoever gets none offers the domains instead: all_by_domain().
+    """
     reference = _reference()
-    found = []
-    for hit in reference.index.search(text, limit=limit):
-        slug, label, domain = reference.skills[hit.row]
-        found.append(Suggestion(slug, label, domain, hit.score, hit.words))
-    return found
+    hits = reference.index.search(text, limit=limit)
+    if not hits or hits[0].score < CONFIDENCE_MIN:
+        return []
+    return [Suggestion(*reference.skills[hit.row], round(hit.score, 4), hit.words) for hit in hits]
 
 
 def _reference() -> _Reference:

@@ -1,0 +1,1 @@
+"""How well sentences are understood: `python -m tests.benchmarks.skills`. Results: docs/skills.md."""
