@@ -49,6 +49,8 @@ class Graph:
 
     def with_places(self) -> "Graph":
         """Return the same without the edges to offers that have no place."""
+        if self.capacity.all():
+            return self
         kept = np.flatnonzero(self.capacity[self.offer] > 0)
         return replace(self, need=self.need[kept], offer=self.offer[kept], spread=self.spread[kept])
 
@@ -148,8 +150,9 @@ class _Rows:
     units : (n_rows,) int
         Units of each row.
     start : (n_rows + 1,) int
-    column, worth : (n_edges,) int
-        Edges of each row, by falling worth and then by column.
+    column, worth : (n_edges + 1,) int
+        Edges of each row, by falling worth and then by column. One more, worth 0, leads to one more column:
+        where a unit stands while it is being placed.
     room : (n_columns,) int
         Units that each column takes.
     """
@@ -168,8 +171,8 @@ class _Rows:
 
     def edges_of(self, assignment: IntArray) -> IntArray:
         """Return the edges that an assignment takes, the heaviest of each pair, in order of rows."""
-        row = np.repeat(np.arange(len(self.units)), np.diff(self.start))
-        need, offer = (row, self.column) if self.by_need else (self.column, row)
+        row, column = np.repeat(np.arange(len(self.units)), np.diff(self.start)), self.column[:-1]
+        need, offer = (row, column) if self.by_need else (column, row)
         taken = np.flatnonzero(assignment[need] == offer)
         _, heaviest = np.unique(need[taken], return_index=True)
         return np.sort(taken[heaviest])
@@ -184,10 +187,10 @@ class _Board:
     owner : (n_units,) int
         The row of each unit.
     start, column, worth
-        As in _Rows, with one more edge, worth 0, to one more column.
+        As in _Rows.
     room, first, load : (n_columns + 1,) int
-        Units that a column takes, and those it has: member[first : first + load]. The last column is where a
-        unit stands while it is being placed: it takes one, and has one.
+        Units that a column takes, and those it has: member[first : first + load]. The last column takes one,
+        and has one.
     member : (n_places,) int
     place, held : (n_units,) int
         The place of a unit in `member` and the edge that it holds; −1 for a free one.
@@ -254,7 +257,8 @@ def _rows(graph: Graph, *, by_need: bool) -> _Rows:
         units = np.minimum(graph.degree, graph.capacity)
     start = offsets(np.bincount(row, minlength=len(units)))
     column, spread = _by_row(row, column, graph.spread, start)
-    return _Rows(by_need, units, start, column, lifted(spread, graph.lift), room)
+    column, worth = np.append(column, len(room)), np.append(lifted(spread, graph.lift), 0)
+    return _Rows(by_need, units, start, column, worth, room)
 
 
 def _by_row(row: IntArray, column: IntArray, spread: IntArray, start: IntArray) -> tuple[IntArray, IntArray]:
@@ -274,16 +278,16 @@ def _by_row(row: IntArray, column: IntArray, spread: IntArray, start: IntArray) 
 def _board(rows: _Rows, unit: IntArray, edge: IntArray, price: IntArray) -> _Board:
     """Place each `unit` on its `edge` at these prices of columns; the other units are free."""
     n_columns, owner = len(rows.room), rows.owner
-    column, room = np.append(rows.column, n_columns), np.append(rows.room, 1)
+    column, room = rows.column, np.append(rows.room, 1)
     first = offsets(np.minimum(np.bincount(column), room))
     board = _Board(
         owner=owner,
         start=rows.start,
         column=column,
-        worth=np.append(rows.worth, 0),
+        worth=rows.worth,
         room=room,
         first=first,
-        load=np.append(np.bincount(rows.column[edge], minlength=n_columns), 1),
+        load=np.append(np.bincount(column[edge], minlength=n_columns), 1),
         member=np.full(first[-1], -1),
         place=np.full(len(owner), -1),
         held=np.full(len(owner), -1),
@@ -343,7 +347,7 @@ def _opening(rows: _Rows) -> tuple[IntArray, IntArray, IntArray]:
     owner = rows.owner
     edge = rows.start[owner] + unit - offsets(rows.units)[owner]
     after = rows.start[:-1] + rows.units
-    next_best = np.where(after < rows.start[1:], np.append(rows.worth, 0)[after], 0)
+    next_best = np.where(after < rows.start[1:], rows.worth[after], 0)
     bid = rows.worth[edge] - next_best[owner]
     column = rows.column[edge]
     order = np.lexsort((unit, -bid, column))
