@@ -9,8 +9,9 @@ from flask.cli import AppGroup
 
 from marketplace.commands.progress import progress
 from marketplace.commands.refusals import told
-from marketplace.services import policies, ranking, rounds, tuning
-from marketplace.services.errors import PairExcluded
+from marketplace.models import Place
+from marketplace.services import explanations, policies, ranking, rounds, tuning
+from marketplace.services.market import Exclusion
 
 match = AppGroup("match", help="Pair needs with offers.")
 
@@ -45,16 +46,22 @@ def run(territory: str | None, dry_run: bool, policy: Path | None, as_json: bool
 
 @match.command()
 @click.argument("need_id", type=click.IntRange(1, 2**31 - 1))
-@click.argument("offer_id", type=click.IntRange(1, 2**31 - 1))
+@click.argument("offer_id", type=click.IntRange(1, 2**31 - 1), required=False)
 @told
-def explain(need_id: int, offer_id: int) -> None:
-    """Tell why this pair has its score, or which rule excludes it."""
-    try:
-        why = ranking.explain(need_id, offer_id)
-    except PairExcluded as error:
-        click.echo(f"excluded by: {', '.join(error.rules)}")
+def explain(need_id: int, offer_id: int | None) -> None:
+    """Tell why this pair has its score, or which rule excludes it; of a need alone, why it has nobody."""
+    if offer_id is None:
+        _tell_need(need_id)
         return
+    why = ranking.explain(need_id, offer_id)
     distance = "unknown" if why.distance_km is None else f"{why.distance_km:.1f} km"
+    if isinstance(why, Exclusion):
+        click.echo(f"excluded by: {', '.join(why.rules)}; distance {distance}")
+        click.echo(
+            f"wanted: {why.need_skill}, level {why.need_level}, within {why.need_radius_km} km; "
+            f"offered: {why.offer_skill}, level {why.offer_level}, within {why.offer_radius_km} km"
+        )
+        return
     click.echo(f"score {why.score:.4f}; distance {distance}{'; remote' if why.remote else ''}")
     click.echo(f"wanted: {why.need_skill}; offered: {why.offer_skill}")
     for part in why.parts:
@@ -62,3 +69,30 @@ def explain(need_id: int, offer_id: int) -> None:
             f"  {part.criterion:<13} value {part.value:.3f} × weight {part.weight:.3f}"
             f" = {part.share:.1%} of the score ({part.detail})"
         )
+
+
+def _tell_need(need_id: int) -> None:
+    why = explanations.why(explanations.need_of(need_id))
+    if why is None:
+        click.echo("not online: it takes no part")
+        return
+    now = why.now
+    click.echo(f"obstacle: {now.obstacle}; fitting {now.fitting}, full {now.full}, closed {now.closed}")
+    for step in now.radius:
+        click.echo(f"  within {step.value} km: {step.offers} more")
+    if now.remote:
+        click.echo(f"  remotely: {now.remote} more")
+    for step in now.places:
+        click.echo(f"  at the {'helper' if step.value == Place.HELPER else 'learner'}'s: {step.offers} more")
+    for step in now.level:
+        click.echo(f"  at level {step.value}: {step.offers} more")
+    for step in now.skills:
+        click.echo(f"  with the skill {why.skills[step.value].slug}: {step.offers} more")
+    if now.competitors:
+        click.echo(f"  with competitors: {now.competitors} more")
+    if why.outcome:
+        click.echo(f"round {why.outcome.round_id}: {why.outcome.reason}")
+    for lost in why.lost:
+        cost = "places are in circles" if lost.loss is None else f"the total would lose {lost.loss:.4f}"
+        winners = ", ".join(str(need.id) for need in lost.winners) or "needs no longer online"
+        click.echo(f"  offer {lost.offer.id} went to {winners}; {cost}")

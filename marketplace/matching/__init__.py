@@ -14,6 +14,7 @@ from marketplace.matching.candidates import find_candidates
 from marketplace.matching.circles import Packing, pack_circles, pack_circles_within
 from marketplace.matching.distance import geodesic_km, great_circle_km
 from marketplace.matching.explanation import Explanation, Part, explain, explain_pairs
+from marketplace.matching.losses import losses
 from marketplace.matching.planning import Plan, plan_round
 from marketplace.matching.policy import Policy
 from marketplace.matching.ranking import best_first, feasible
@@ -47,6 +48,7 @@ __all__ = [
     "geodesic_km",
     "great_circle_km",
     "greedy",
+    "losses",
     "pack_circles",
     "pack_circles_within",
     "plan_round",

@@ -78,15 +78,33 @@ def assign_fairly(
     """
     if objective == "coverage" or not bonus:
         return assign(need, offer, worth, len(structure), capacity, objective=objective)
+    need, offer, worth, places = with_seats(
+        need, offer, worth, structure, capacity, bonus=bonus, served=served
+    )
+    found = assign(need, offer, worth, len(structure), places)
+    return np.where(found < len(capacity), found, -1)
+
+
+def with_seats(
+    need: IntArray,
+    offer: IntArray,
+    worth: FloatArray,
+    structure: IntArray,
+    capacity: IntArray,
+    *,
+    bonus: float,
+    served: ArrayLike = (),
+) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
+    """Return the graph that assign_fairly() solves: needs, offers, worth, places; seats follow the offers."""
+    if not bonus:
+        return need, offer, worth, capacity
     resting, seat, seats = _seats(np.unique(need), structure, np.asarray(served, np.int64))
-    found = assign(
+    return (
         np.concatenate((need, resting)),
         np.concatenate((offer, len(capacity) + seat)),
         np.concatenate((worth + bonus, np.full(len(resting), bonus))),
-        len(structure),
         np.concatenate((capacity, seats)),
     )
-    return np.where(found < len(capacity), found, -1)
 
 
 def shared_value(worth: FloatArray, structure: IntArray, *, bonus: float = FIRST_MATCH_BONUS) -> float:

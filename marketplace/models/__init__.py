@@ -14,10 +14,12 @@ from marketplace.models.listings import (
 from marketplace.models.matches import (
     DeclineReason,
     ExchangeCircle,
+    LeftAlone,
     Match,
     MatchingRound,
     MatchOrigin,
     MatchState,
+    RoundOutcome,
 )
 from marketplace.models.moderation import DecisionAction, DecisionGround, ModerationDecision
 from marketplace.models.operations import AttemptCounter, JobRun, SeedFile
@@ -63,6 +65,7 @@ __all__ = [
     "Frequency",
     "InvalidTransition",
     "JobRun",
+    "LeftAlone",
     "Listing",
     "ListingChange",
     "ListingDraft",
@@ -87,6 +90,7 @@ __all__ = [
     "PolicyVersion",
     "Postcode",
     "Region",
+    "RoundOutcome",
     "SavedSearch",
     "SavedSearchNews",
     "SearchEntry",

@@ -72,6 +72,36 @@ class MatchingRound(Model):
     figures: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class LeftAlone(StrEnum):
+    """Why a round proposed nothing to a need."""
+
+    OUTBID = "outbid"  # offers fit, and their places went to others
+    SHARE = "share"  # so, and its structure got a proposal for another need
+    TAKEN = "taken"  # those that fit were full before
+    CLOSED = "closed"  # those that fit were declined, or rest
+    RADIUS = "radius"
+    LEVEL = "level"
+    PLACES = "places"
+    COMPETITOR = "competitor"
+    SEVERAL = "several"  # more than one rule stands against each offer of the skill
+    SKILL = "skill"  # nobody has it
+
+
+class RoundOutcome(Model):
+    """Why the last round over a need left it alone; no row for a need that got a proposal.
+
+    `lost`: offers that fitted ({"offer_id", "loss"}), the smallest loss first: how much less the round's
+    total would have been with this pair, None where the places went to circles.
+    """
+
+    need_id: Mapped[int] = mapped_column(ForeignKey("listing.id", ondelete="CASCADE"), primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("matching_round.id"), index=True)
+    reason: Mapped[LeftAlone] = mapped_column(closed_list(LeftAlone, "left_alone"))
+    lost: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+    round: Mapped[MatchingRound] = relationship(lazy="raise_on_sql")
+
+
 class ExchangeCircle(Model):
     """2 to 4 structures, each of which helps the next."""
 

@@ -21,6 +21,7 @@ from marketplace import clock, matching
 from marketplace.extensions import db
 from marketplace.matching import Needs, Offers, Plan, Policy, SectorTree, SkillGraph
 from marketplace.models import (
+    LeftAlone,
     Listing,
     ListingKind,
     ListingSkill,
@@ -35,13 +36,15 @@ from marketplace.models import (
     SkillRelation,
     Territory,
 )
-from marketplace.models.listings import EXTRA_SKILLS_MAX
+from marketplace.models.listings import EXTRA_SKILLS_MAX, RADIUS_MAX_KM
 
 # A proposal that nobody answered, or that was given up, rests this long before it may come back.
 REST_DAYS = 30
 # Of latitude, the shortest on WGS 84 (at the equator): a box this wide misses nobody.
 KM_PER_DEGREE = 110.574
 SECTOR_LEVELS = ("section", "division", "group", "class", "subclass")
+# Offers told to a need that others got.
+LOST_TOLD = 5
 # Below SQLite's limit of 32,766 variables in a statement.
 CHUNK = 10_000
 _REFERENCE_FILES = ("naf.csv", "skills.csv")
@@ -116,6 +119,15 @@ class Exclusion:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"rules": list(self.rules)}
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A need that a round left alone, why, and the offers that it lost: id, loss (RoundOutcome.lost)."""
+
+    need_id: int
+    reason: LeftAlone
+    lost: tuple[tuple[int, float | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +409,79 @@ def reasons(
     return [told[row] for row in range(len(need))]
 
 
+def alternatives(market: Market, using: Policies, need_row: int = 0) -> matching.Alternatives:
+    """Return what a need of the market finds among its offers, and what one change of it would open."""
+    need, offer = closed_pairs(market)
+    policy = using.of(market.territories[need_row])
+    return matching.alternatives(
+        market.needs,
+        need_row,
+        market.offers,
+        policy,
+        closed=offer[need == need_row],
+        max_radius_km=RADIUS_MAX_KM,
+    )
+
+
+def left_alone(
+    market: Market, using: Policies, plan: Plan, closed: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> list[Alone]:
+    """Return the needs to which a round over the market proposes nothing, and why.
+
+    `closed`: the pairs of rows that it could not propose.
+    """
+    edges, needs = plan.edges, market.needs
+    served = np.zeros(len(needs), np.bool_)
+    served[edges.need[plan.matched]] = True
+    firms = set(needs.organisation[served].tolist())
+    lost = matching.losses(plan, needs, market.offers, using.national)
+    rows_of = _edge_rows(edges.need, len(needs))
+    obstacle = _Obstacles(market, using, closed)
+    found = []
+    for need in np.flatnonzero(~served).tolist():
+        rows = rows_of[need]
+        reason = LeftAlone.SHARE if int(needs.organisation[need]) in firms else LeftAlone.OUTBID
+        if not len(rows):  # "none" cannot be: what fits and is open would have been an edge
+            reason = LeftAlone(obstacle.of(need))
+        rows = rows[np.argsort(np.nan_to_num(lost[rows], nan=np.inf), kind="stable")][:LOST_TOLD]
+        offers = market.offers.id[edges.offer[rows]].tolist()
+        losses = [None if np.isnan(loss) else round(loss, 6) for loss in lost[rows].tolist()]
+        found.append(Alone(int(needs.id[need]), reason, tuple(zip(offers, losses, strict=True))))
+    return found
+
+
+class _Obstacles:
+    """What stands between needs of a market and its offers, those without room included."""
+
+    def __init__(
+        self, market: Market, using: Policies, closed: tuple[NDArray[np.int64], NDArray[np.int64]]
+    ) -> None:
+        self._market, self._using, self._offers = market, using, _with_full(market.offers)
+        self._closed: dict[int, list[int]] = defaultdict(list)
+        for need, offer in zip(closed[0].tolist(), closed[1].tolist(), strict=True):
+            self._closed[need].append(offer)
+        self._near: dict[tuple[int, ...], NDArray[np.int64]] = {}
+
+    def of(self, need: int) -> str:
+        told = matching.alternatives(
+            self._market.needs,
+            need,
+            self._offers,
+            self._using.of(self._market.territories[need]),
+            rows=self._near_offers(self._market.needs.skills[need]),
+            closed=self._closed.get(need, ()),
+            max_radius_km=RADIUS_MAX_KM,
+        )
+        return told.obstacle
+
+    def _near_offers(self, skills: NDArray[np.int64]) -> NDArray[np.int64]:
+        key = tuple(skills.tolist())
+        if key not in self._near:
+            wanted, offered = near_skills(self._market.reference, skills, self._using), self._offers.skills
+            self._near[key] = np.flatnonzero((wanted[offered] & (offered >= 0)).any(axis=1))
+        return self._near[key]
+
+
 def ways_km(
     market: Market, using: Policies, need_rows: ArrayLike, offer_rows: ArrayLike
 ) -> NDArray[np.float64]:
@@ -467,6 +552,20 @@ def _reachable(needs: Needs, offers: Offers) -> NDArray[np.int64]:
     south, north, west, east = box
     near = (offers.lat >= south) & (offers.lat <= north) & (offers.lon >= west) & (offers.lon <= east)
     return np.flatnonzero(remote | near)
+
+
+def _edge_rows(need: NDArray[np.int64], n_needs: int) -> list[NDArray[np.int64]]:
+    """Return the rows of the edges of each need."""
+    order = np.argsort(need, kind="stable")
+    return np.split(order, np.searchsorted(need[order], np.arange(1, n_needs)))
+
+
+def _with_full(offers: Offers) -> Offers:
+    """Return the offers, and after them those online that have no place left."""
+    unexpired = and_(is_online(), Listing.expires_at > clock.now(), ~has_room())
+    full = columns(ListingKind.OFFER, unexpired)
+    both = {name: np.concatenate((getattr(offers, name), full[name])) for name in _SHARED}
+    return Offers(**both, capacity=np.concatenate((offers.capacity, full["room"])))
 
 
 def _by_policy(

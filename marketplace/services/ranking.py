@@ -162,14 +162,14 @@ def judged(need: Listing, offer: Listing) -> Reasons | Exclusion:
     return why
 
 
-def explain(need_id: int, offer_id: int) -> Reasons:
-    """The same by ids, whatever their states. Raises NotFound, PairExcluded."""
+def explain(need_id: int, offer_id: int) -> Reasons | Exclusion:
+    """Do as judged(), by ids. Raises NotFound."""
     need, offer = db.session.get(Listing, need_id), db.session.get(Listing, offer_id)
     if need is None or need.kind is not ListingKind.NEED:
         raise NotFound(f"no need has the id {need_id}")
     if offer is None or offer.kind is not ListingKind.OFFER:
         raise NotFound(f"no offer has the id {offer_id}")
-    return reasons(need, offer)
+    return judged(need, offer)
 
 
 def in_box(lat: float, lon: float, radius_km: float) -> ColumnElement[bool]:

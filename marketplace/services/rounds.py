@@ -1,14 +1,14 @@
 """A matching round: read the open market, let the matcher decide, write its proposals in one transaction."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from time import perf_counter
 from typing import Any
 
-from sqlalchemy import insert, select, true, update
+from sqlalchemy import delete, insert, select, true, update
 
 from marketplace import clock
 from marketplace.extensions import db
@@ -24,13 +24,14 @@ from marketplace.models import (
     Membership,
     MembershipState,
     OutboxMail,
+    RoundOutcome,
     Territory,
     User,
 )
 from marketplace.services import mailer, market, policies
 from marketplace.services.errors import NotFound
 from marketplace.services.journal import TOUCHED
-from marketplace.services.market import Policies, Reasons, chunks
+from marketplace.services.market import Alone, Policies, Reasons, chunks
 from marketplace.services.matches import ANSWER_WITHIN
 from marketplace.services.policies import Settings
 from marketplace.services.work import Work, unit_of_work
@@ -71,6 +72,7 @@ class RoundReport:
     greedy_matched: int
     first_come_weight: float
     first_come_matched: int
+    left_alone: Mapping[str, int]
     seconds: Mapping[str, float]
 
     def to_json(self) -> str:
@@ -83,6 +85,7 @@ class RoundReport:
             f"total weight {self.total_weight:.3f}; "
             f"greedy {self.greedy_weight:.3f} ({self.greedy_matched} matched); "
             f"first come first served {self.first_come_weight:.3f} ({self.first_come_matched} matched)",
+            "left alone: " + (", ".join(f"{reason} {n}" for reason, n in self.left_alone.items()) or "none"),
             "seconds: " + ", ".join(f"{step} {seconds:.2f}" for step, seconds in self.seconds.items()),
         ]
         return "\n".join(lines)
@@ -116,16 +119,19 @@ def run(
     )
     tell(LOAD, 1.0)
     loaded = perf_counter()
-    plan = market.plan(pool, using, on_step=on_step)
+    closed = market.closed_pairs(pool)
+    plan = market.plan(pool, using, excluded=closed, on_step=on_step)
     proposals = _proposals(pool, using, plan)
+    alone = market.left_alone(pool, using, plan, closed)
     computed = perf_counter()
     tell(WRITE, 0.0)
     figures = asdict(plan.figures)
     del figures["seconds"]
+    figures["left_alone"] = dict(sorted(Counter(str(one.reason) for one in alone).items()))
     seconds = {LOAD: loaded - start, **plan.figures.seconds}
     round_id, written = None, 0
     if not dry_run:
-        kept = _Writer(proposals).write(
+        kept = _Writer(proposals, asking=pool.needs.id.tolist(), alone=alone).write(
             MatchingRound(
                 started_at=started_at,
                 finished_at=clock.now(),
@@ -183,8 +189,8 @@ class _Writer:
     Mails are composed before the transaction: on SQLite nobody else writes while it lasts.
     """
 
-    def __init__(self, proposals: list[Proposal]) -> None:
-        self.proposals = proposals
+    def __init__(self, proposals: list[Proposal], *, asking: list[int], alone: list[Alone]) -> None:
+        self.proposals, self.asking, self.alone = proposals, asking, alone
         self.mails = dict(_mails(proposals))
 
     def write(self, row: MatchingRound, *, by: User | None) -> tuple[int, int]:
@@ -194,6 +200,7 @@ class _Writer:
             kept = _still_valid(work, self.proposals)
             _insert_matches(work, row.id, kept)
             _take_places(work, kept)
+            _keep_outcomes(work, row.id, self.asking, self.alone)
             row.figures = {**row.figures, "written": len(kept)}
             work.session.add_all(self._mails_of(kept))
             work.audit("round.run", row, by=by, territory=row.territory_siren, after={"written": len(kept)})
@@ -256,6 +263,28 @@ def _insert_matches(work: Work, round_id: int, proposals: list[Proposal]) -> Non
     now = clock.now()
     for chunk in chunks(proposals):
         work.session.execute(insert(Match), [_row(p, round_id, circles, now) for p in chunk])
+
+
+def _keep_outcomes(work: Work, round_id: int, asking: list[int], alone: list[Alone]) -> None:
+    """Replace what an earlier round said of the needs that took part."""
+    for chunk in chunks(asking):
+        work.session.execute(delete(RoundOutcome).where(RoundOutcome.need_id.in_(chunk)))
+    for some in chunks(alone):
+        there = set(
+            work.session.scalars(select(Listing.id).where(Listing.id.in_([one.need_id for one in some])))
+        )
+        rows = [
+            {
+                "need_id": one.need_id,
+                "round_id": round_id,
+                "reason": one.reason,
+                "lost": [{"offer_id": offer_id, "loss": loss} for offer_id, loss in one.lost],
+            }
+            for one in some
+            if one.need_id in there
+        ]
+        if rows:
+            work.session.execute(insert(RoundOutcome), rows)
 
 
 def _insert_circles(work: Work, round_id: int, proposals: list[Proposal]) -> dict[int, int]:

@@ -1,5 +1,6 @@
 """My space, a match, asking and offering: what the browser gets."""
 
+import re
 from io import BytesIO
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from marketplace.extensions import db
 from marketplace.models import ListingState, Match, MatchState, MembershipState, Organisation, Place
 from marketplace.services import listings, rounds
-from tests.support.builders import CESSON, PARIS, RENNES
+from tests.support.builders import CESSON, LIFFRE, PARIS, RENNES
 from tests.support.queries import counted
 
 S = MatchState
@@ -563,3 +564,29 @@ def test_a_proposal_that_ended_with_its_listing_says_so_to_each_side(
     path = f"/mises-en-relation/{match.id}"
     assert "L’annonce de l’autre structure n’est plus disponible" in text(login(helped).get(path))
     assert "Votre annonce n’est plus en ligne" in text(login(helper).get(path))
+
+
+def test_a_need_that_nobody_answers_says_why_and_links_to_the_form_that_would_change_it(market, login):
+    need = market.need(organisation=market.organisation(commune=RENNES), radius_km=10)
+    market.offer(organisation=market.organisation(commune=LIFFRE), radius_km=100)
+    client = login(market.speaker(need))
+
+    page = client.get(f"/annonces/{need.id}/correspondances").text
+
+    assert "le savoir-faire le plus proche qui correspond est à" in page
+    wider = re.search(r"/annonces/\d+/modifier\?rayon=(\d+)", page)
+    form = client.get(wider.group()).text
+    assert re.search(rf'name="rayon"[^>]*value="{wider.group(1)}"', form)
+
+
+def test_who_got_the_place_in_the_last_round_is_told_with_what_it_would_have_cost(market, login):
+    near = market.need(organisation=market.organisation(commune=CESSON), title="Vendre nos confitures")
+    far = market.need(organisation=market.organisation(commune=LIFFRE))
+    market.offer(organisation=market.organisation(commune=CESSON), capacity=1, title="Montrer notre boutique")
+    rounds.run()
+
+    page = login(market.speaker(far)).get(f"/annonces/{far.id}/correspondances").text
+
+    assert near.title in page
+    assert "toutes les places sont prises" in page
+    assert re.search(r"aurait fait perdre [\d,]+ points? à l’ensemble", page)

@@ -56,8 +56,8 @@ def publish(kind: ListingKind) -> ResponseReturnValue:
 
 
 def change(listing: Listing) -> ResponseReturnValue:
-    """Answer a request for the form of one's own listing."""
-    form = FORMS[listing.kind](data=answers_of(listing))
+    """Answer a request for the form of one's own listing; a link may propose other answers."""
+    form = FORMS[listing.kind](data=answers_of(listing) | told_by(listing.kind, request.args))
     if request.method == "GET":
         return _edit_page(form, listing)
     if _action() == FIND_SKILL:

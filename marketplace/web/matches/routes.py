@@ -3,11 +3,12 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from marketplace.models import ListingKind, Match
-from marketplace.services import listings, matches, organisations, ranking, rights
+from marketplace.services import explanations, listings, matches, organisations, ranking, rights
 from marketplace.services.errors import FieldError, InvalidTransition
 from marketplace.services.matches import MatchView
 from marketplace.services.ranking import Ranked
 from marketplace.web.forms import form_page
+from marketplace.web.listings.forms import PLACES
 from marketplace.web.matches.forms import CancelForm, DeclineForm, ProposeForm
 
 bp = Blueprint("matches", __name__)
@@ -126,11 +127,15 @@ def counterparts(listing_id: int) -> ResponseReturnValue:
     """The best counterparts of one's own listing, ranked now."""
     listing = listings.own(listing_id, by=current_user)
     obstacle = ranking.obstacle(listing)
+    ranked = [] if obstacle else ranking.best_for(listing, limit=COUNTERPARTS_SHOWN)
+    alone = listing.kind is ListingKind.NEED and not obstacle and not ranked
     return render_template(
         "matches/counterparts.html",
         listing=listing,
         obstacle=obstacle,
-        ranked=[] if obstacle else ranking.best_for(listing, limit=COUNTERPARTS_SHOWN),
+        ranked=ranked,
+        why=explanations.why(listing) if alone else None,
+        lieux=[value for value, place in PLACES.items() if listing.places & place],
     )
 
 
