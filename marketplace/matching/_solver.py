@@ -20,7 +20,7 @@ FIRST_LIFT, NEXT_LIFT = 4, 8
 INT64_SAFE = 2**60
 WORD_BITS = 63
 # Up to so many edges, a row is sorted by insertion.
-SHORT_ROW = 48
+SHORT_ROW = 128
 
 
 @dataclass(frozen=True, slots=True)
