@@ -27,7 +27,7 @@ def first(text):
         ("je veux vendre mes confitures sur internet", "boutique-en-ligne"),
         ("mes clients sont dans un cahier", "fichier-clients"),
         ("le wifi de l’hôtel est le même que celui de la compta", "wifi-reseau-securise"),
-        ("On m’a parlé de Pennylane", "comptabilite-en-ligne"),
+        ("On m’a parlé de QuickBooks", "comptabilite-en-ligne"),
         ("PAYFIT", "paie-en-ligne"),
         ("Créer et tenir à jour un site vitrine", "site-vitrine"),
     ],
@@ -121,7 +121,7 @@ def test_sentences_never_tuned_on_are_understood(index):
     right_first, among_three, _ = right(index, sentences(slugs, "held_out"))
 
     assert right_first >= 0.80
-    assert among_three >= 0.90
+    assert among_three >= 0.95
 
 
 def test_the_same_sentence_is_read_the_same_twice(index):
