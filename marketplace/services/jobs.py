@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import JobRun
-from marketplace.services import drafts, listings, matches, outbox, rounds, throttle
+from marketplace.services import drafts, journal, listings, matches, outbox, rounds, throttle
 from marketplace.services.work import unit_of_work
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -102,6 +102,7 @@ JOBS = (
     Job("remind-matches", _every(hours=1), matches.remind_due),
     Job("remind-listings", _every(hours=1), listings.remind_due),
     Job("forget-attempts", _every(hours=6), throttle.forget_old),
+    Job("forget-changes", _every(hours=24), journal.forget_old),
     Job("forget-mail", _every(hours=24), outbox.forget_old),
     Job("forget-drafts", _every(hours=24), drafts.forget_old),
     Job("round", _nightly, _round),

@@ -391,7 +391,7 @@ def test_a_listing_that_does_not_fit_says_which_rule_keeps_it_apart(market, logi
 
     page = text(login(helped).get(f"/annonces/{offer.id}/proposer"))
 
-    assert "la compétence est trop différente" in page
+    assert "est proposé : trop différents" in page
     assert "aucun lieu d’échange en commun" in page
     assert "elle n’est pas en ligne" in page
 
@@ -590,3 +590,21 @@ def test_who_got_the_place_in_the_last_round_is_told_with_what_it_would_have_cos
     assert near.title in page
     assert "toutes les places sont prises" in page
     assert re.search(r"aurait fait perdre [\d,]+ points? à l’ensemble", page)
+
+
+@pytest.mark.parametrize(
+    ("commune", "fields", "said"),
+    [
+        (PARIS, {}, "km, plus que les 30 km choisis"),
+        (CESSON, {"level": 1}, "niveau proposé « découverte », trop loin du niveau souhaité « expertise »"),
+        (CESSON, {"skill": "paie-en-ligne"}, "est proposé : trop différents"),
+        (CESSON, {"places": int(Place.REMOTE)}, "aucun lieu d’échange en commun"),
+    ],
+)
+def test_a_listing_that_does_not_fit_says_why_with_numbers(market, login, commune, fields, said):
+    mine = market.need(organisation=market.organisation(commune=RENNES), level=4)
+    offer = market.offer(**{"level": 4, "organisation": market.organisation(commune=commune), **fields})
+
+    page = login(market.speaker(mine)).get(f"/annonces/{offer.id}/proposer").text
+
+    assert said in page
