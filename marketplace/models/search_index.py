@@ -201,10 +201,10 @@ def _postgresql() -> Iterator[str]:
             INSERT INTO search_entry ({_ENTRY})
             SELECT {documents} FROM search_source WHERE listing_id = ANY (changed) ORDER BY listing_id;
             INSERT INTO search_word (word)
-            SELECT DISTINCT word FROM search_source, regexp_split_to_table(text, ' ') AS word
-            WHERE listing_id = ANY (changed) AND word ~ '^[a-z]{{{_WORD_MIN},{_WORD_MAX}}}$'
-                AND NOT EXISTS (SELECT 1 FROM search_word AS known WHERE known.word = word)
-            ORDER BY word ON CONFLICT DO NOTHING;
+            SELECT DISTINCT said.word FROM search_source, regexp_split_to_table(text, ' ') AS said (word)
+            WHERE listing_id = ANY (changed) AND said.word ~ '^[a-z]{{{_WORD_MIN},{_WORD_MAX}}}$'
+                AND NOT EXISTS (SELECT 1 FROM search_word AS known WHERE known.word = said.word)
+            ORDER BY said.word ON CONFLICT DO NOTHING;
         END $$"""
     yield _function("listing_added", "SELECT id FROM changed WHERE state = 'published'")
     yield _function(

@@ -33,6 +33,7 @@ from marketplace.models import (
     Skill,
     SkillDomain,
     Territory,
+    Venue,
 )
 from marketplace.services import market, places
 from marketplace.services.errors import NotFound
@@ -69,16 +70,12 @@ class _Spot(NamedTuple):
 
 
 class Sort(StrEnum):
+    RELEVANCE = "relevance"
     DISTANCE = "distance"
     DATE = "date"
 
 
-class Venue(StrEnum):
-    ON_SITE = "on_site"
-    REMOTE = "remote"
-
-
-_VENUE_PLACES = {Venue.ON_SITE: Place.HELPER | Place.LEARNER, Venue.REMOTE: Place.REMOTE}
+VENUE_PLACES = {Venue.ON_SITE: Place.HELPER | Place.LEARNER, Venue.REMOTE: Place.REMOTE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +147,11 @@ def search(kind: ListingKind, filters: Filters, *, page: int = 1, size: int = PE
     pages = max(1, -(-total // size))
     number = min(max(page, 1), pages)
     shown = ids[:total][(number - 1) * size : number * size]
-    return Results(Page(_load(shown, filters.near), number, pages, total), has_more=len(ids) > COUNT_MAX)
+    return Results(Page(load(shown, filters.near), number, pages, total), has_more=len(ids) > COUNT_MAX)
 
 
 def latest(kind: ListingKind, *, limit: int = LATEST) -> list[Found]:
-    return _load([spot.id for spot in _spots(kind, Filters(), limit=limit)], None)
+    return load([spot.id for spot in _spots(kind, Filters(), limit=limit)], None)
 
 
 def counts() -> dict[str, Counted]:
@@ -252,6 +249,14 @@ def newest() -> list[Listing]:
     query = select(Listing).where(_is_listed()).order_by(Listing.published_at.desc(), Listing.id.desc())
     each = [query.where(Listing.kind == kind).limit(SITEMAP_LISTINGS // 2) for kind in ListingKind]
     return [listing for one in each for listing in db.session.scalars(one)]
+
+
+def load(ids: Sequence[int], near: Commune | None) -> list[Found]:
+    """Return the listings of these ids, in this order, with what lists show and how far they are."""
+    rows = db.session.scalars(select(Listing).where(Listing.id.in_(ids)).options(*SHOWN))
+    listings = {listing.id: listing for listing in rows}
+    kept = [listings[key] for key in ids if key in listings]  # the purge may have come between
+    return [Found(listing, _distance_km(_point(near), listing)) for listing in kept]
 
 
 def _is_listed() -> ColumnElement[bool]:
@@ -367,7 +372,7 @@ def _conditions(kind: ListingKind, filters: Filters) -> list[ColumnElement[bool]
     if filters.sector:
         conditions.append(_of_sector(filters.sector))
     if filters.venue:
-        conditions.append(Listing.places.op("&")(int(_VENUE_PLACES[filters.venue])) != 0)
+        conditions.append(Listing.places.op("&")(int(VENUE_PLACES[filters.venue])) != 0)
     conditions += [Listing.title.ilike(_skeleton(word)) for word in fold(filters.words).split()]
     return conditions
 
@@ -397,13 +402,6 @@ def _holds(words: list[str], text: str) -> bool:
 
 def _singular(word: str) -> str:
     return word[:-1] if len(word) > _LONG_WORD and word[-1] in "sx" else word
-
-
-def _load(ids: list[int], near: Commune | None) -> list[Found]:
-    rows = db.session.scalars(select(Listing).where(Listing.id.in_(ids)).options(*SHOWN))
-    listings = {listing.id: listing for listing in rows}
-    kept = [listings[key] for key in ids if key in listings]  # the purge may have come between
-    return [Found(listing, _distance_km(_point(near), listing)) for listing in kept]
 
 
 def _distance_km(point: Point | None, listing: Listing) -> float | None:

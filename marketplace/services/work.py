@@ -73,6 +73,11 @@ class Work:
         )
 
 
+def is_under_way() -> bool:
+    """Say whether a unit of work is open in this session."""
+    return _CURRENT in db.session.info
+
+
 @contextmanager
 def unit_of_work() -> Iterator[Work]:
     """Run one business act in one transaction: commit at the end, roll back on any error.

@@ -233,7 +233,8 @@ def test_everything_can_be_written_anew(market):
 
 def test_each_word_is_kept_once(market):
     market.need(title="Vendre, vendre et VENDRE")
-    market.need(title="Vendre encore")
+    market.need(title="Vendre ensuite")
+    assert {"vendre", "ensuite"} <= words()
     query = select(func.count()).select_from(SearchWord).where(SearchWord.word == "vendre")
     assert db.session.scalar(query) == 1
 

@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from marketplace import clock
 from marketplace.extensions import db
-from marketplace.models import Commune, ListingKind, ListingState, MatchState, Place, Sector, Territory
+from marketplace.models import Commune, ListingKind, ListingState, MatchState, Place, Sector, Territory, Venue
 from marketplace.services import directory, places
-from marketplace.services.directory import Filters, Sort, Venue
+from marketplace.services.directory import Filters, Sort
 from marketplace.services.errors import NotFound
 from tests.support.builders import CESSON, LIFFRE, LIFFRE_CORMIER, PARIS, RENNES, RENNES_METROPOLE
 from tests.support.queries import counted

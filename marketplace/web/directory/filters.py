@@ -9,9 +9,10 @@ from flask import request, url_for
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 
+from marketplace.models import Venue
 from marketplace.models.listings import RADIUS_MAX_KM
 from marketplace.services import directory, places, skills, territories
-from marketplace.services.directory import Filters, Sort, Venue
+from marketplace.services.directory import Filters, Sort
 from marketplace.services.errors import NotFound
 from marketplace.web.forms import BaseForm, CommuneField, TextField, WholeNumber
 
