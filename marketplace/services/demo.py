@@ -335,7 +335,7 @@ _COPIED = (
 
 
 def invented_siret(number: int, *, market: int) -> str:
-    """Return a SIRET that passes the checksum and is nobody's: no SIREN starts with 000.
+    """Return a SIRET that passes the checksum and, beginning with 000, is nobody's.
 
     `number` below 100,000 for that; each further `market` of a database has its own establishment number.
     """

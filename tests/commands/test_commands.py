@@ -163,6 +163,50 @@ def test_skills_are_suggested_for_a_sentence(run):
     assert "boutique-en-ligne" in [skill["slug"] for skill in json.loads(result.stdout)][:3]
 
 
+def test_a_suggestion_tells_its_score_and_the_words_that_decided(run):
+    result = run("skills", "suggest", "mes clients sont dans un cahier", "--json")
+
+    best, *rest = json.loads(result.stdout)
+    assert best["slug"] == "fichier-clients"
+    assert best["domain_slug"] == "relation-client"
+    assert all(best["score"] >= other["score"] for other in rest)
+    assert {"clients", "cahier"} <= set(best["words"])
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_sentence_that_says_nothing_gets_the_domains_instead_of_a_guess(run, form):
+    result = run("skills", "suggest", "bonjour à tous", *form)
+
+    assert result.exit_code == 0
+    assert result.stdout.strip() == ("[]" if form else "")
+    assert "not sure" in result.stderr
+    assert "cybersecurite" in result.stderr
+
+
+def test_the_same_demonstration_market_twice_adds_nothing(run, db_session):
+    for _ in range(2):
+        result = run("seed", "demo", "--needs", "5", "--offers", "5", "--seed", "3")
+        assert result.exit_code == 0, result.output
+
+    assert "nothing added" in result.output
+    assert count(db_session, Listing) == 10
+
+
+@pytest.mark.parametrize("size", ["-1", "100001", "x"])
+def test_a_demonstration_market_of_an_impossible_size_is_a_usage_error(run, size):
+    assert run("seed", "demo", "--needs", size).exit_code == 2
+
+
+def test_a_demonstration_with_known_passwords_is_refused_on_a_public_site(run, app, db_session):
+    app.config["PUBLIC_URL"] = "https://exchange.example"
+
+    result = run("seed", "demo", "--needs", "5", "--offers", "5")
+
+    assert result.exit_code == 1
+    assert "DEMONSTRATION=1" in result.output
+    assert count(db_session, User) == 0
+
+
 def test_the_worker_sends_waiting_mail(run, market, outbox):
     market.need(), market.offer()
     run("match", "run")

@@ -60,7 +60,6 @@ def test_typos_capitals_and_missing_apostrophes_are_forgiven(app, text):
         "bonjour",
         "zzzz qqqq",
         "mon genou me fait mal",
-        "<script>",
         "\x00\x01",
     ],
 )
