@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 
 from marketplace import clock
 from marketplace.extensions import db
-from marketplace.models import Commune, ListingKind, SearchEntry, Sector, Skill, Venue
+from marketplace.models import Commune, ListingKind, SearchEntry, Sector, Skill, Territory, Venue
 from marketplace.services import directory, market, search_entries, search_words, skills
 from marketplace.services.directory import PER_PAGE, VENUE_PLACES, Filters, Results, Sort
 from marketplace.services.paging import Page
@@ -44,7 +44,7 @@ Key = TypeVar("Key", int, str)
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many listings each choice would leave: by kind, venue, domain (slug), skill (id), territory.
+    """How many listings each choice would leave: by kind, venue, domain (slug), skill (id) and territory.
 
     A filter in use does not narrow its own counts: they say what to choose instead.
     """
@@ -53,7 +53,7 @@ class Counts:
     venues: Mapping[Venue, int]
     domains: Mapping[str, int]
     skills: Mapping[int, int]
-    territories: Mapping[str, int]
+    territories: Mapping[Territory, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ class Answer:
     counts: Counts
     terms: Sequence[Term]
     is_partial: bool
+
+    @property
+    def corrected(self) -> list[tuple[str, str]]:
+        """Return the words that were read as others, each with the nearest of them."""
+        return [(term.written, term.forms[0]) for term in self.terms if term.is_corrected and term.forms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ class _Sieve:
             venues={venue: int((places & int(bits) != 0).sum()) for venue, bits in VENUE_PLACES.items()},
             domains=_most(of_domain),
             skills=_most(_tally(skills)),
-            territories={f"{key:09d}": n for key, n in _most(_tally(territories)).items()},
+            territories=_by_territory(_most(_tally(territories))),
         )
 
 
@@ -278,6 +283,13 @@ def _is_offer(kind: ListingKind) -> int:
 def _tally(values: IntArray) -> Counter[int]:
     keys, numbers = np.unique(values[values > 0], return_counts=True)
     return Counter(dict(zip(keys.tolist(), numbers.tolist(), strict=True)))
+
+
+def _by_territory(numbers: Mapping[int, int]) -> dict[Territory, int]:
+    sirens = {f"{key:09d}": number for key, number in numbers.items()}
+    found = db.session.scalars(select(Territory).where(Territory.siren.in_(sirens)))
+    named = {territory.siren: territory for territory in found}
+    return {named[siren]: number for siren, number in sirens.items()}
 
 
 def _most(numbers: Mapping[Key, int]) -> dict[Key, int]:

@@ -10,12 +10,14 @@ from marketplace.web.matches import bp as matches
 from marketplace.web.moderation import bp as moderation
 from marketplace.web.organisations import bp as organisations
 from marketplace.web.public import bp as public
+from marketplace.web.search import bp as search
 from marketplace.web.tuning import bp as tuning
 
 
 def init_app(app: Flask) -> None:
     converters.init_app(app)  # before any route
-    for blueprint in (public, directory, accounts, organisations, listings, matches, moderation, tuning):
+    parts = (public, directory, search, accounts, organisations, listings, matches, moderation, tuning)
+    for blueprint in parts:
         app.register_blueprint(blueprint)
     for part in (display, errors, guards, headers, session, static_files):
         part.init_app(app)

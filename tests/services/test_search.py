@@ -285,7 +285,8 @@ def test_counts_tell_what_each_choice_would_leave(market):
     assert counts.venues == {Venue.ON_SITE: 2, Venue.REMOTE: 2}
     assert counts.skills == {tableur.id: 2, site.id: 1}
     assert counts.domains == {tableur.domain_slug: 2, site.domain_slug: 1}
-    assert counts.territories == {RENNES_METROPOLE: 2, LIFFRE_CORMIER: 1}
+    by_siren = {territory.siren: number for territory, number in counts.territories.items()}
+    assert by_siren == {RENNES_METROPOLE: 2, LIFFRE_CORMIER: 1}
 
 
 def test_a_choice_does_not_narrow_its_own_counts(market):

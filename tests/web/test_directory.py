@@ -72,7 +72,7 @@ def test_a_card_says_who_where_and_what(client, market):
         ("secteur=10.71", ["tableur à Cesson"]),
         ("lieu=a-distance", ["tableur à Cesson"]),
         ("lieu=sur-place", ["boutique à Liffré"]),
-        ("mots=CESSON", ["tableur à Cesson"]),
+        ("q=CESSON", ["tableur à Cesson"]),
         ("competence=tableur&lieu=sur-place", []),
         ("", ["boutique à Liffré", "tableur à Cesson"]),
     ],
@@ -133,7 +133,7 @@ def test_a_postcode_of_several_communes_lets_one_choose_without_javascript(clien
 
 
 def test_each_filter_in_use_can_be_taken_off_alone(client, market):
-    page = text(client.get("/besoins?competence=tableur&commune=35510&rayon=12&lieu=a-distance&mots=facture"))
+    page = text(client.get("/besoins?competence=tableur&commune=35510&rayon=12&lieu=a-distance&q=facture"))
     kept = {"competence": "tableur", "commune": "Cesson-Sévigné (35510)", "rayon": "12", "lieu": "a-distance"}
     [without_words] = links(page, "Retirer le filtre : « facture »")
     assert state_of(without_words) == kept
@@ -204,8 +204,8 @@ BAD = [
     ("rayon", "abc", NOT_A_NUMBER),
     ("rayon", "1.5", NOT_A_NUMBER),
     ("rayon", "9" * 100, NOT_A_NUMBER),
-    ("mots", "x" * 100_000, "100 caractères au plus"),
-    ("mots", "a\x1bb", INVISIBLE),
+    ("q", "x" * 100_000, "100 caractères au plus"),
+    ("q", "a\x1bb", INVISIBLE),
     ("competence", "inconnue", NOT_IN_LIST),
     ("competence", "x" * 100_000, NOT_IN_LIST),
     ("domaine", "inconnu", NOT_IN_LIST),
@@ -230,7 +230,7 @@ def test_a_bad_filter_is_told_at_its_field_and_left_out(client, market, path, na
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("commune", "Trifouillis"), ("rayon", "-1"), ("mots", "x" * 101)]
+    ("name", "value"), [("commune", "Trifouillis"), ("rayon", "-1"), ("q", "x" * 101)]
 )
 def test_what_was_typed_is_kept(client, name, value):
     page = text(client.get("/besoins", query_string={name: value}))
@@ -251,13 +251,13 @@ def test_the_nearest_first_needs_a_place(client):
 @pytest.mark.parametrize("path", [*LISTS, "/territoires", "/communes.json"])
 def test_no_address_breaks_a_list(client, path):
     wild = {
-        name: "%'\";<script>\u2028{{7*7}}" for name in ("commune", "rayon", "mots", "competence", "nom", "q")
+        name: "%'\";<script>\u2028{{7*7}}" for name in ("commune", "rayon", "competence", "nom", "q")
     }
     response = client.get(path, query_string=wild)
     assert response.status_code == 200
     assert "<script>\u2028" not in text(response)
     assert "\u202849" not in text(response)
-    assert client.get(path + "?commune=%FF&mots=%FF&q=%FF&nom=%FF").status_code == 200
+    assert client.get(path + "?commune=%FF&q=%FF&nom=%FF").status_code == 200
     assert client.get(path + "?commune=%00").status_code == 400
 
 

@@ -18,7 +18,7 @@ PUBLIC = """
 GET public.home, GET public.privacy, GET public.legal, GET public.accessibility, GET public.algorithm,
 GET public.healthz, GET public.readyz, GET public.robots, GET public.sitemap, GET static,
 GET directory.needs, GET directory.offers, GET directory.skills, GET directory.skill,
-GET directory.territories, GET directory.territory, GET directory.suggest_communes,
+GET directory.territories, GET directory.territory, GET directory.suggest_communes, GET search.results,
 GET listings.show, GET listings.renew_by_mail, POST listings.renew_by_mail,
 GET listings.publish_need, GET listings.publish_offer,
 GET organisations.show,

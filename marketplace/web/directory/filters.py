@@ -1,25 +1,36 @@
 """The filters of a list, as they stand in its address. A bad one is told at its field, and left out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from flask import request, url_for
+from flask import render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 
-from marketplace.models import Venue
+from marketplace.models import ListingKind, Venue
 from marketplace.models.listings import RADIUS_MAX_KM
-from marketplace.services import directory, places, skills, territories
+from marketplace.models.search import WORDS_MAX
+from marketplace.services import directory, places, search, skills, territories
 from marketplace.services.directory import Filters, Sort
 from marketplace.services.errors import NotFound
+from marketplace.services.search import Counts
 from marketplace.web.forms import BaseForm, CommuneField, TextField, WholeNumber
 
 VENUES = {"sur-place": Venue.ON_SITE, "a-distance": Venue.REMOTE}
 VENUE_LABELS = {"sur-place": "Sur place", "a-distance": "À distance"}
-SORTS = {"distance": Sort.DISTANCE, "date": Sort.DATE}
-SORT_LABELS = {"distance": "Les plus proches", "date": "Les plus récentes"}
+_NAMED_VENUES = {venue: (name, VENUE_LABELS[name]) for name, venue in VENUES.items()}
+SORTS = {"pertinence": Sort.RELEVANCE, "distance": Sort.DISTANCE, "date": Sort.DATE}
+SORT_LABELS = {
+    "pertinence": "Les plus ressemblantes",
+    "distance": "Les plus proches",
+    "date": "Les plus récentes",
+}
+KINDS = {"besoin": ListingKind.NEED, "savoir-faire": ListingKind.OFFER}
+KIND_LABELS = {"besoin": "Besoins", "savoir-faire": "Savoir-faire"}
+LISTS = {ListingKind.NEED: "directory.needs", ListingKind.OFFER: "directory.offers"}
 SORT_NEEDS_PLACE = "Indiquez une commune pour voir d’abord les annonces les plus proches."
 _LONG_LABEL = 60
 
@@ -46,10 +57,13 @@ class FilterForm(BaseForm):
     class Meta(BaseForm.Meta):
         csrf = False
 
+    words = TextField("Que cherchez-vous ?", name="q", max_length=WORDS_MAX, required=False)
+    kind = SelectField(
+        "Annonces", name="type", default="", choices=[("", "Besoins et savoir-faire"), *KIND_LABELS.items()]
+    )
     skill = ReferenceField("Compétence", name="competence", blank="Toutes")
     commune = CommuneField("Autour de", required=False)
     radius_km = WholeNumber("Rayon (km)", name="rayon", minimum=0, maximum=RADIUS_MAX_KM, required=False)
-    words = TextField("Mots du titre", name="mots", max_length=100, required=False)
     domain = ReferenceField("Domaine", name="domaine", blank="Tous")
     sector = ReferenceField("Activité de la structure", name="secteur", blank="Toutes")
     territory = ReferenceField("Territoire", name="territoire", blank="Tous")
@@ -61,24 +75,39 @@ class FilterForm(BaseForm):
     @property
     def further(self) -> list[Field]:
         """The fields that are folded until one of them is used."""
-        return [self.words, self.domain, self.sector, self.territory, self.venue]
+        of_kind = [self.kind] if "kind" in self else []
+        return [*of_kind, self.domain, self.sector, self.territory, self.venue]
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """`current`: it leads to what is shown now."""
+    """`current`: it leads to what is shown now. `number`: how many listings are there, if that is told."""
 
     label: str
     url: str
     current: bool = False
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """Choices that would narrow the list, each with what it would leave."""
+
+    label: str
+    links: Sequence[Link]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an address asks for. `state`: its valid part, which the links of the page keep."""
+    """What an address asks for. `state`: its valid part, which the links of the page keep.
+
+    `kind`: both when None. `list_of`: the kind that the page shows whatever the address says.
+    """
 
     form: FilterForm
     filters: Filters
+    kind: ListingKind | None
+    list_of: ListingKind | None
     state: Mapping[str, str]
 
     def url(self, **changes: str | int | None) -> str:
@@ -96,13 +125,60 @@ class Asked:
 
     @property
     def sorts(self) -> list[Link]:
-        """The orders to choose from: with no place to measure from there is but one."""
-        if self.filters.near is None:
-            return []
-        return [
+        """The orders to choose from: words to look like and a place to measure from make more than one."""
+        possible = {"pertinence": bool(self.filters.words), "distance": self.filters.near is not None}
+        links = [
             Link(label, self.url(tri=name), current=SORTS[name] is self.filters.sort)
             for name, label in SORT_LABELS.items()
+            if possible.get(name, True)
         ]
+        return links if len(links) > 1 else []
+
+    def facets(self, counts: Counts) -> list[Facet]:
+        """Return what to narrow the list by, but for what leaves no choice."""
+        skills = {skill.id: skill for skill in self.form.skill.rows.values()}
+        facets = [
+            Facet("Annonces", [self._kind_link(kind, number) for kind, number in counts.kinds.items()]),
+            Facet("Lieu", [self._choice("lieu", _NAMED_VENUES[v], n) for v, n in counts.venues.items()]),
+            Facet(
+                "Domaine",
+                [
+                    self._choice("domaine", (slug, self.form.domain.rows[slug].label), number)
+                    for slug, number in counts.domains.items()
+                ],
+            ),
+            Facet(
+                "Compétence",
+                [
+                    self._choice("competence", (skills[key].slug, skills[key].label), number)
+                    for key, number in counts.skills.items()
+                ],
+            ),
+            Facet(
+                "Territoire",
+                [
+                    self._choice("territoire", (territory.siren, _cut(territory.name)), number)
+                    for territory, number in counts.territories.items()
+                ],
+            ),
+        ]
+        return [
+            facet for facet in facets if len(facet.links) > 1 or any(link.current for link in facet.links)
+        ]
+
+    def _choice(self, name: str, value: tuple[str, str], number: int) -> Link:
+        """Return the link that chooses a value, or lets it go when it is chosen."""
+        key, label = value
+        chosen = self.state.get(name) == key
+        return Link(label, self.url(**{name: None if chosen else key}), chosen, number)
+
+    def _kind_link(self, kind: ListingKind, number: int) -> Link:
+        key = next(key for key, other in KINDS.items() if other is kind)
+        if self.list_of is None:
+            return self._choice("type", (key, KIND_LABELS[key]), number)
+        values: dict[str, Any] = dict(self.state)
+        url = url_for(LISTS[kind], **values)
+        return Link(KIND_LABELS[key], url, kind is self.list_of, number)
 
     @property
     def further_used(self) -> int:
@@ -120,9 +196,11 @@ class Asked:
         return min(RADIUS_MAX_KM, max(10, 2 * round(self.filters.radius_km)))
 
 
-def read(args: MultiDict[str, str]) -> Asked:
-    """Read the filters of an address."""
+def read(args: MultiDict[str, str], list_of: ListingKind | None = None) -> Asked:
+    """Read the filters of an address; of a list of one kind when that is given."""
     form = FilterForm(args)
+    if list_of:
+        del form.kind
     _offer(form, args)
     form.validate()
     _settle_place(form)
@@ -137,7 +215,29 @@ def read(args: MultiDict[str, str]) -> Asked:
         words=_valid(form.words) or "",
         sort=_sort(form),
     )
-    return Asked(form, filters, _state(form))
+    kind = list_of or KINDS.get(_valid(form.kind))
+    return Asked(form, filters, kind, list_of, _state(form))
+
+
+def page(template: str, asked: Asked) -> ResponseReturnValue:
+    """Render what an address asks for."""
+    number = request.args.get("page", default=1, type=int)
+    answer = search.find(asked.kind, asked.filters, page=number)
+    return render_template(
+        template,
+        asked=asked,
+        kind=asked.kind,
+        answer=answer,
+        results=answer.results,
+        facets=asked.facets(answer.counts),
+        publish_url=_publish_url(asked),
+    )
+
+
+def _publish_url(asked: Asked) -> str:
+    """Return the form of a listing that answers this list, filled in with what was looked for."""
+    form = "listings.publish_offer" if asked.kind is ListingKind.NEED else "listings.publish_need"
+    return url_for(form, competence=asked.state.get("competence"), commune=asked.state.get("commune"))
 
 
 def _offer(form: FilterForm, args: MultiDict[str, str]) -> None:
@@ -174,10 +274,12 @@ def _settle_place(form: FilterForm) -> None:
 
 
 def _sort(form: FilterForm) -> Sort:
-    """The nearest first where a place is asked for, unless one says otherwise."""
-    if form.commune.commune is None:
-        return Sort.DATE
-    return SORTS.get(_valid(form.sort), Sort.DISTANCE)
+    """What resembles the words most, else the nearest, else the newest first, unless one says otherwise."""
+    has_words, has_place = bool(_valid(form.words)), form.commune.commune is not None
+    usual = Sort.RELEVANCE if has_words else Sort.DISTANCE if has_place else Sort.DATE
+    sort = SORTS.get(_valid(form.sort), usual)
+    is_possible = has_words if sort is Sort.RELEVANCE else has_place or sort is Sort.DATE
+    return sort if is_possible else usual
 
 
 def _valid(field: Field) -> Any:
@@ -193,9 +295,10 @@ def _state(form: FilterForm) -> dict[str, str]:
 def _said(form: FilterForm, filters: Filters) -> dict[str, str]:
     """Return each filter in use in words, by its name in the address."""
     said = {
+        form.words.name: filters.words and f"« {filters.words} »",
+        "type": KIND_LABELS.get(form.kind.data) if "kind" in form else None,
         form.skill.name: filters.skill and filters.skill.label,
         form.commune.name: filters.near and f"À {filters.radius_km} km au plus de {filters.near.name}",
-        form.words.name: filters.words and f"« {filters.words} »",
         form.domain.name: filters.domain and filters.domain.label,
         form.sector.name: filters.sector and _cut(filters.sector.label),
         form.territory.name: filters.territory and filters.territory.name,

@@ -1,4 +1,4 @@
-from flask import Blueprint, Response, jsonify, render_template, request, url_for
+from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from marketplace.models import ListingKind
@@ -60,19 +60,4 @@ def suggest_communes() -> Response:
 
 
 def _list(kind: ListingKind) -> ResponseReturnValue:
-    asked = filters.read(request.args)
-    number = request.args.get("page", default=1, type=int)
-    results = directory.search(kind, asked.filters, page=number)
-    return render_template(
-        "directory/listings.html",
-        kind=kind,
-        asked=asked,
-        results=results,
-        publish_url=_publish_url(kind.opposite, asked),
-    )
-
-
-def _publish_url(kind: ListingKind, asked: filters.Asked) -> str:
-    """Return the form of a listing that answers this list, filled in with what was looked for."""
-    form = "listings.publish_need" if kind is ListingKind.NEED else "listings.publish_offer"
-    return url_for(form, competence=asked.state.get("competence"), commune=asked.state.get("commune"))
+    return filters.page("directory/listings.html", filters.read(request.args, list_of=kind))
