@@ -107,9 +107,8 @@ def _speed(index: SkillIndex, texts: Sequence[str]) -> None:
     for text in texts:
         index.search(text, limit=5)
     elapsed, used = perf_counter() - started, process_time() - used
-    print(
-        f"a sentence takes {elapsed / len(texts) * 1000:.2f} ms, {used / len(texts) * 1000:.2f} of processor time"
-    )
+    each, processor = (seconds / len(texts) * 1000 for seconds in (elapsed, used))
+    print(f"a sentence takes {each:.2f} ms, {processor:.2f} ms of processor time")
 
 
 def _errors(index: SkillIndex, slugs: Sequence[str], cases: Phrases) -> None:
