@@ -1,8 +1,8 @@
 """The matcher: a library of its own on numpy and scipy. Arrays in, arrays out; no clock, no randomness.
 
-Needs and offers are the two sides of a bipartite graph. find_candidates() draws its edges, score_edges() weighs
-them, assign() finds a maximum-weight b-matching, pack_circles() packs exchange circles, plan_round() does all
-of it, explain() tells why. docs/matching.md gives the model and its sources.
+Needs and offers are the two sides of a bipartite graph. find_candidates() draws its edges, score_edges()
+weighs them, assign() finds a maximum-weight b-matching, pack_circles() packs exchange circles, plan_round()
+does all of it, explain() tells why. docs/matching.md gives the model and its sources.
 """
 
 from marketplace.matching.alternatives import Alternatives, alternatives

@@ -1,7 +1,7 @@
 """Measure find_candidates() on national markets: python -m tests.benchmarks.candidates --help.
 
 As many needs as offers, in the real communes by population, with the skills and sectors of the site. Beside
-it the simple version, which weighs all pairs in reach, up to a size that it can bear; both must find the same.
+it the simple version, which weighs all pairs in reach, up to a size it can bear; both must find the same.
 """
 
 import argparse

@@ -229,9 +229,7 @@ def test_a_bad_filter_is_told_at_its_field_and_left_out(client, market, path, na
     assert value not in "".join(re.findall(r'href="([^"]*)"', page))
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("commune", "Trifouillis"), ("rayon", "-1"), ("q", "x" * 101)]
-)
+@pytest.mark.parametrize(("name", "value"), [("commune", "Trifouillis"), ("rayon", "-1"), ("q", "x" * 101)])
 def test_what_was_typed_is_kept(client, name, value):
     page = text(client.get("/besoins", query_string={name: value}))
     assert re.search(rf'name="{name}"[^>]*value="{value}"', page)
@@ -250,9 +248,7 @@ def test_the_nearest_first_needs_a_place(client):
 
 @pytest.mark.parametrize("path", [*LISTS, "/territoires", "/communes.json"])
 def test_no_address_breaks_a_list(client, path):
-    wild = {
-        name: "%'\";<script>\u2028{{7*7}}" for name in ("commune", "rayon", "competence", "nom", "q")
-    }
+    wild = {name: "%'\";<script>\u2028{{7*7}}" for name in ("commune", "rayon", "competence", "nom", "q")}
     response = client.get(path, query_string=wild)
     assert response.status_code == 200
     assert "<script>\u2028" not in text(response)
