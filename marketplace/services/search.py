@@ -4,7 +4,6 @@ The database's full text says which listings hold the words; the facts about the
 (services.search_entries). docs/search.md tells the formula and what was measured.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -94,8 +93,9 @@ def find(kind: ListingKind | None, filters: Filters, *, page: int = 1, size: int
         sieve = _sieve(hits.entries, kind, filters)
     sieve = replace(sieve, fixed=sieve.fixed & (hits.coverage >= _enough(terms, is_partial)))
     rows = np.flatnonzero(sieve.all())
-    ids = hits.entries.listing[rows[_order(hits, sieve, rows, filters.sort)]]
-    return Answer(_results(ids, filters, page, size), sieve.counts(), terms, is_partial and len(ids) > 0)
+    ids = hits.entries.listing[_order(hits, sieve, rows, filters.sort)]
+    results = _results(ids, filters, page, size, has_more=len(rows) > directory.COUNT_MAX)
+    return Answer(results, sieve.counts(), terms, is_partial and len(rows) > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +121,31 @@ class _Sieve:
     def counts(self) -> Counts:
         kinds = self.entries.is_offer[self.without("kind")]
         places = self.entries.places[self.without("venue")]
-        any_subject = self.entries.take(self.without("skill", "domain"))
-        domains: dict[str, list[int]] = {}
-        for key, slug in _domains().items():
-            domains.setdefault(slug, []).append(key)
-        of_domain = {slug: int(_are_about(any_subject, keys).sum()) for slug, keys in domains.items()}
-        skills = _skills_of(self.entries.take(self.without("skill")))
         territories = self.entries.territory[self.without("territory")]
         return Counts(
             kinds={kind: int((kinds == _is_offer(kind)).sum()) for kind in ListingKind},
             venues={venue: int((places & int(bits) != 0).sum()) for venue, bits in VENUE_PLACES.items()},
-            domains=_most(of_domain),
-            skills=_most(_tally(skills)),
-            territories=_by_territory(_most(_tally(territories))),
+            domains=self._domains(),
+            skills=_most(_tally(*self._skills("skill"))),
+            territories=_by_territory(_tally(territories)),
         )
+
+    def _skills(self, *free: str) -> list[IntArray]:
+        """Return the skills, and those besides, of what passes when these choices are open; 0 for none."""
+        passing = self.without(*free)
+        return [column[passing] for column in _skills_of(self.entries)]
+
+    def _domains(self) -> dict[str, int]:
+        """Count each domain once a listing."""
+        domain_of = _domains()
+        slugs = list(dict.fromkeys(domain_of.values()))
+        number = np.zeros(max(domain_of, default=0) + 1, np.int64)
+        for skill, slug in domain_of.items():
+            number[skill] = slugs.index(slug) + 1
+        first, second, third = (number[skills] for skills in self._skills("skill", "domain"))
+        second[second == first] = 0
+        third[(third == first) | (third == second)] = 0
+        return _most({slugs[key - 1]: count for key, count in _tally(first, second, third).items()})
 
 
 def _hits(terms: Sequence[Term]) -> _Hits:
@@ -211,7 +222,7 @@ def _sieve(entries: Entries, kind: ListingKind | None, filters: Filters) -> _Sie
     if filters.venue:
         choices["venue"] = np.bitwise_and(entries.places, int(VENUE_PLACES[filters.venue])).astype(bool)
     if filters.territory:
-        choices["territory"] = entries.territory == int(filters.territory.siren)
+        choices["territory"] = entries.territory == search_entries.code(filters.territory.siren)
     fixed: Mask = entries.expires > clock.now().timestamp()
     if filters.sector:
         fixed &= np.isin(entries.sector, _of_sector(filters.sector))
@@ -232,27 +243,38 @@ def _around(entries: Entries, near: Commune, radius_km: float, distance_km: Floa
 
 
 def _order(hits: _Hits, sieve: _Sieve, rows: IntArray, sort: Sort) -> IntArray:
-    """Return how to sort the rows: best, nearest or newest first; the newest first of equals."""
-    published, listing = hits.entries.published[rows], hits.entries.listing[rows]
+    """Return the rows that can be shown, the best, nearest or newest first; of equals the newest first."""
+    published, listing = hits.entries.published, hits.entries.listing
     if sort is Sort.DATE:
-        return np.lexsort((-listing, -published))
-    if sort is Sort.DISTANCE:
-        return np.lexsort((-listing, -published, sieve.distance_km[rows]))
-    age_days = (clock.now().timestamp() - published) / DAY
-    score = (
+        worst = -published[rows]
+    elif sort is Sort.DISTANCE:
+        worst = sieve.distance_km[rows]
+    else:
+        worst = -_score(hits, sieve, rows)
+    if len(rows) > directory.COUNT_MAX:  # sorting all would take longer than finding them
+        rank = directory.COUNT_MAX - 1
+        kept = np.flatnonzero(worst <= np.partition(worst, rank)[rank])
+        rows, worst = rows[kept], worst[kept]
+    ranked: IntArray = rows[np.lexsort((-listing[rows], -published[rows], worst))]
+    return ranked
+
+
+def _score(hits: _Hits, sieve: _Sieve, rows: IntArray) -> FloatArray:
+    age_days = np.maximum(clock.now().timestamp() - hits.entries.published[rows], 0) / DAY
+    score: FloatArray = (
         TEXT_SHARE * hits.score[rows]
         + NEAR_SHARE * np.exp2(-sieve.distance_km[rows] / HALF_DISTANCE_KM)
-        + FRESH_SHARE * np.exp2(-np.maximum(age_days, 0) / HALF_LIFE_DAYS)
+        + FRESH_SHARE * np.exp2(-age_days / HALF_LIFE_DAYS)
     )
-    return np.lexsort((-listing, -published, -score))
+    return score
 
 
-def _results(ids: IntArray, filters: Filters, page: int, size: int) -> Results:
+def _results(ids: IntArray, filters: Filters, page: int, size: int, *, has_more: bool) -> Results:
     total = min(len(ids), directory.COUNT_MAX)
     pages = max(1, -(-total // size))
     number = min(max(page, 1), pages)
     shown = [int(key) for key in ids[:total][(number - 1) * size : number * size]]
-    return Results(Page(directory.load(shown, filters.near), number, pages, total), has_more=len(ids) > total)
+    return Results(Page(directory.load(shown, filters.near), number, pages, total), has_more=has_more)
 
 
 def _of_sector(sector: Sector) -> IntArray:
@@ -262,13 +284,17 @@ def _of_sector(sector: Sector) -> IntArray:
     return search_entries.codes(lambda value: value.startswith(sector.code))
 
 
-def _skills_of(entries: Entries) -> IntArray:
-    return np.stack([entries.skill, entries.skill_2, entries.skill_3], axis=1)
+def _skills_of(entries: Entries) -> tuple[IntArray, IntArray, IntArray]:
+    return entries.skill, entries.skill_2, entries.skill_3
 
 
 def _are_about(entries: Entries, skill_ids: Collection[int]) -> Mask:
     """Return which entries have one of these skills, first or besides."""
-    return np.asarray(np.isin(_skills_of(entries), list(skill_ids)).any(axis=1), np.bool_)
+    columns = _skills_of(entries)
+    wanted = np.zeros(max((int(column.max(initial=0)) for column in columns), default=0) + 1, np.bool_)
+    wanted[[key for key in skill_ids if key < len(wanted)]] = True
+    found: Mask = wanted[columns[0]] | wanted[columns[1]] | wanted[columns[2]]
+    return found
 
 
 def _domains() -> dict[int, str]:
@@ -280,16 +306,18 @@ def _is_offer(kind: ListingKind) -> int:
     return int(kind is ListingKind.OFFER)
 
 
-def _tally(values: IntArray) -> Counter[int]:
-    keys, numbers = np.unique(values[values > 0], return_counts=True)
-    return Counter(dict(zip(keys.tolist(), numbers.tolist(), strict=True)))
+def _tally(*columns: IntArray) -> dict[int, int]:
+    """Count the numbers in the columns together; 0 stands for none."""
+    numbers = np.bincount(np.concatenate(columns))
+    return {int(key): int(numbers[key]) for key in np.flatnonzero(numbers) if key}
 
 
 def _by_territory(numbers: Mapping[int, int]) -> dict[Territory, int]:
-    sirens = {f"{key:09d}": number for key, number in numbers.items()}
+    named = search_entries.values(numbers)
+    sirens = _most({siren: numbers[key] for key, siren in named.items()})
     found = db.session.scalars(select(Territory).where(Territory.siren.in_(sirens)))
-    named = {territory.siren: territory for territory in found}
-    return {named[siren]: number for siren, number in sirens.items()}
+    territories = {territory.siren: territory for territory in found}
+    return {territories[siren]: number for siren, number in sirens.items()}
 
 
 def _most(numbers: Mapping[Key, int]) -> dict[Key, int]:

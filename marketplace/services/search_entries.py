@@ -4,7 +4,7 @@ An entry with a given id never changes (models.search), so that what is kept is 
 entries there are is asked of the database each time, and only the unknown ones are read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
 from threading import Lock
 from typing import Any
@@ -28,7 +28,7 @@ _DEAD_MAX = 1
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """Columns, one row an entry, by id. Codes are numbers of `code()`; an unknown point is NaN."""
+    """Columns, one row an entry, by id. Places and sectors are numbers of code(); an unknown point is NaN."""
 
     id: IntArray
     listing: IntArray
@@ -74,21 +74,26 @@ def get(ids: IntArray) -> Entries:
         raise RuntimeError("search before the unit of work, not inside it")
     kept = _kept()
     found = kept.entries
-    if not np.isin(ids, found.id, assume_unique=True).all():
+    if not _holds(found, ids):
         with kept.lock:
             found = kept.entries = _with(kept, ids)
-    return found.take(np.searchsorted(found.id, ids))
+    return found if len(ids) == len(found) else found.take(np.searchsorted(found.id, ids))
 
 
 def code(value: str) -> int:
-    """Return the number that stands for a commune or a sector in the columns; -1: no entry has it."""
+    """Return the number that a commune, sector or territory has in the columns; -1: no entry has it."""
     return _kept().codes.get(value, -1)
 
 
 def codes(passes: Callable[[str], bool]) -> IntArray:
-    """Return the numbers of the communes and sectors that pass."""
+    """Return the numbers of the communes, sectors and territories that pass."""
     known = list(_kept().codes.items())
     return np.array([number for value, number in known if passes(value)], np.int64)
+
+
+def values(numbers: Collection[int]) -> dict[int, str]:
+    """Return what numbers stand for; nothing for the one of no territory."""
+    return {number: value for value, number in list(_kept().codes.items()) if number in numbers and value}
 
 
 def told(query: Executable) -> IntArray:
@@ -102,11 +107,16 @@ def ids() -> ColumnElement[str]:
     return _joined(SearchEntry.id)
 
 
+def _holds(entries: Entries, ids: IntArray) -> bool:
+    rows = np.searchsorted(entries.id, ids)
+    return bool(len(entries) and rows[-1:].max(initial=-1) < len(entries) and (entries.id[rows] == ids).all())
+
+
 def _with(kept: _Kept, wanted: IntArray) -> Entries:
     """Return what is kept and what is not yet, without the entries that are gone once they are too many."""
-    unknown = wanted[~np.isin(wanted, kept.entries.id, assume_unique=True)]
-    if not len(unknown):  # another thread has read them meanwhile
+    if _holds(kept.entries, wanted):  # another thread has read them meanwhile
         return kept.entries
+    unknown = np.setdiff1d(wanted, kept.entries.id, assume_unique=True)
     new = _read(kept, SearchEntry.id.between(int(unknown[0]), int(unknown[-1])))
     both = Entries(
         *(
@@ -131,7 +141,7 @@ def _read(kept: _Kept, condition: ColumnElement[bool]) -> Entries:
 def _column(kept: _Kept, text: str, kind: type[Any]) -> NDArray[Any]:
     if kind is str:
         values = text.split(",") if text else []
-        return np.array([kept.codes.setdefault(value, len(kept.codes)) for value in values], np.int64)
+        return np.array([kept.codes.setdefault(value, len(kept.codes) + 1) for value in values], np.int64)
     return np.fromstring(text, dtype=kind, sep=",")
 
 
@@ -156,7 +166,7 @@ _SOURCES: tuple[tuple[Any, type[Any]], ...] = (
     (SearchEntry.skill_id, np.int64),
     (func.coalesce(SearchEntry.skill_2_id, 0), np.int64),
     (func.coalesce(SearchEntry.skill_3_id, 0), np.int64),
-    (func.coalesce(SearchEntry.territory_siren, "0"), np.int64),
+    (func.coalesce(SearchEntry.territory_siren, ""), str),
     (SearchEntry.sector_code, str),
     (SearchEntry.commune_insee, str),
     (SearchEntry.places, np.int64),
