@@ -1,9 +1,9 @@
 """How long a search takes: `python -m tests.benchmarks.search [--listings N] [--postgresql] [--url ADDRESS]`.
 
-The demonstration market, made to measure (100,000 listings in real communes), in SQLite or in a PostgreSQL of
-its own; --url: a database that is there already. Each question is asked ROUNDS times, in turn with the others,
-in one process that has read the facts about listings. Told are the time of the clock and that of this process:
-the rest is other work of the machine, or PostgreSQL's. The first question of a process is told apart.
+The demonstration market, made to measure (100,000 listings in real communes), in SQLite or in a PostgreSQL
+of its own; --url: a database that is there already. Each question is asked ROUNDS times, in turn with the
+others, in one process that has read the facts about listings. Told are the time of the clock and that of this
+process: the rest is other work of the machine, or PostgreSQL's. The first question is told apart.
 """
 
 import argparse
