@@ -9,8 +9,8 @@ from scipy.sparse.csgraph import breadth_first_order
 from marketplace.matching import _kernels
 from marketplace.matching.validation import BoolArray, IntArray
 
-# Rows read per unit before an instance counts as hard; markets that are not take one to four.
-EASY_EFFORT = 6
+# Rows read per unit before an instance counts as hard; others were seen to take up to two.
+EASY_EFFORT = 4
 # In hard instances: the auction's step as a part of the largest worth, and its bids per unit at most.
 AUCTION_STEPS = 100
 AUCTION_BIDS = 200

@@ -26,8 +26,8 @@ from tests.benchmarks.markets import FloatArray, IntArray, Market, clustered, sp
 
 KINDS = {"clustered": clustered, "spatial": spatial}
 SIZES = (1_000, 10_000, 50_000, 100_000, 200_000)
-# Needs for one offer; an offer has 1.5 places on average.
-SCARCITY = (1, 2, 4)
+# Needs for one offer, which has 1.5 places on average: at 1.5 places and needs are as many, the hardest case.
+SCARCITY = (1, 1.5, 2, 4)
 UNITS = 10**9
 MEGABYTE = 1024
 CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -138,9 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ours(clustered(100, 100))  # what numba compiles, it compiles here
     points: dict[tuple[str, str], list[tuple[int, int, float]]] = {}
     for kind, scarcity, size in product(options.kinds, options.scarcity, options.sizes):
-        market = KINDS[kind](size, size // scarcity)
+        market = KINDS[kind](size, round(size / scarcity))
         print(
-            f"\n{kind}, {size} needs, {size // scarcity} offers, {int(market.capacity.sum())} places, "
+            f"\n{kind}, {size} needs, {round(size / scarcity)} offers, {int(market.capacity.sum())} places, "
             f"{len(market.need)} edges"
         )
         measures = measure(market, options.repeat)
@@ -261,7 +261,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N", help="needs")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument(
-        "--scarcity", type=int, nargs="+", default=SCARCITY, metavar="N", help="needs per offer"
+        "--scarcity", type=float, nargs="+", default=SCARCITY, metavar="N", help="needs per offer"
     )
     parser.add_argument("--repeat", type=int, default=3)
     return parser.parse_args(arguments)
