@@ -28,12 +28,13 @@ class MailFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message with its two parts, text and HTML."""
+    """A message with its two parts, text and HTML. `unsubscribe_url`: a POST there stops more of the kind."""
 
     to: str
     subject: str
     text: str
     html: str
+    unsubscribe_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,9 @@ def _message(letter: Letter, config: MailConfig) -> EmailMessage:
     message["Date"] = format_datetime(clock.now())
     message["Message-ID"] = make_msgid(domain=parseaddr(config.sender)[1].partition("@")[2] or None)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies, please
+    if letter.unsubscribe_url:  # RFC 8058
+        message["List-Unsubscribe"] = f"<{letter.unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
     return message

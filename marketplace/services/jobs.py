@@ -12,7 +12,16 @@ from sqlalchemy.exc import IntegrityError
 from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import JobRun
-from marketplace.services import drafts, journal, listings, matches, outbox, rounds, throttle
+from marketplace.services import (
+    drafts,
+    journal,
+    listings,
+    matches,
+    outbox,
+    rounds,
+    saved_searches,
+    throttle,
+)
 from marketplace.services.work import unit_of_work
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -101,6 +110,9 @@ JOBS = (
     Job("expire-listings", _every(minutes=10), listings.expire_due),
     Job("remind-matches", _every(hours=1), matches.remind_due),
     Job("remind-listings", _every(hours=1), listings.remind_due),
+    Job("give-searches", _every(hours=1), saved_searches.give_defaults),
+    Job("tell-searches", _every(minutes=1), saved_searches.tell_due),
+    Job("forget-news", _every(hours=24), saved_searches.forget_news),
     Job("forget-attempts", _every(hours=6), throttle.forget_old),
     Job("forget-changes", _every(hours=24), journal.forget_old),
     Job("forget-mail", _every(hours=24), outbox.forget_old),

@@ -23,15 +23,23 @@ class Block:
     url: str = ""
 
 
-def compose(template: str, *, to: str, is_bulk: bool = False, **context: Any) -> OutboxMail:
-    """Return the message, not yet added to the session. `is_bulk`: it lets others pass (models.outbox)."""
-    rendered = render_template(f"mail/{template}.txt", button=_button, link=public_url, **context)
+def compose(
+    template: str, *, to: str, is_bulk: bool = False, unsubscribe_url: str | None = None, **context: Any
+) -> OutboxMail:
+    """Return the message, not yet added to the session. `is_bulk`: it lets others pass (models.outbox).
+
+    `unsubscribe_url`: a POST there, without logging in, stops more of the kind; the template may link to it.
+    """
+    rendered = render_template(
+        f"mail/{template}.txt", button=_button, link=public_url, unsubscribe_url=unsubscribe_url, **context
+    )
     subject, _, body = rendered.strip().partition("\n")
     blocks = [_block(part) for part in body.strip().split("\n\n") if part.strip()]
     return OutboxMail(
         recipient=to,
         template=template,
         is_bulk=is_bulk,
+        unsubscribe_url=unsubscribe_url,
         subject=" ".join(subject.split())[:250],
         text="\n\n".join(f"{b.text} : {b.url}" if b.url else b.text for b in blocks) + "\n",
         html=render_template("mail/layout.html", subject=subject, blocks=blocks),

@@ -72,7 +72,11 @@ def _claim() -> Claim | None:
         message.send_after = clock.now() + CLAIMED_FOR
         message.attempts += 1
         letter = mail.Letter(
-            to=message.recipient, subject=message.subject, text=message.text, html=message.html
+            to=message.recipient,
+            subject=message.subject,
+            text=message.text,
+            html=message.html,
+            unsubscribe_url=message.unsubscribe_url,
         )
         return Claim(message.id, message.attempts, letter)
 

@@ -6,6 +6,7 @@ The database's full text says which listings hold the words; the facts about the
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 import numpy as np
@@ -98,6 +99,18 @@ def find(kind: ListingKind | None, filters: Filters, *, page: int = 1, size: int
     return Answer(results, sieve.counts(), terms, is_partial and len(rows) > 0)
 
 
+def new(kind: ListingKind | None, filters: Filters, *, since: datetime) -> list[int]:
+    """Return the listings published after `since` that hold all the words and pass, the best first."""
+    ids = search_entries.told(
+        select(search_entries.ids()).where(SearchEntry.published_at > since.timestamp())
+    )
+    terms = search_words.read(filters.words)
+    hits = _hits(terms, among=ids)
+    sieve = _sieve(hits.entries, kind, filters)
+    rows = np.flatnonzero(sieve.all() & (hits.coverage >= len(terms)))
+    return [int(key) for key in hits.entries.listing[_order(hits, sieve, rows, filters.sort)]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Sieve:
     """Which entries pass. `fixed`: what no facet changes; `choices`: the filters that facets offer."""
@@ -148,16 +161,16 @@ class _Sieve:
         return _most({slugs[key - 1]: count for key, count in _tally(first, second, third).items()})
 
 
-def _hits(terms: Sequence[Term]) -> _Hits:
+def _hits(terms: Sequence[Term], among: IntArray | None = None) -> _Hits:
+    """Return the entries that hold one of the terms, of these ids only when they are given."""
     if not terms:
-        entries = search_entries.get(search_entries.told(select(search_entries.ids())))
-        none = np.zeros(len(entries))
-        return _Hits(entries, none, none.astype(np.int64))
-    anywhere = [
-        _holding("text", [*term.forms, *(f"skill{key}" for key in sorted(term.skills))]) for term in terms
-    ]
-    entries = search_entries.get(np.unique(np.concatenate(anywhere)))
-    worth = [_worth(entries, term, ids) for term, ids in zip(terms, anywhere, strict=True)]
+        ids = search_entries.told(select(search_entries.ids())) if among is None else among
+        none = np.zeros(len(ids))
+        return _Hits(search_entries.get(ids), none, none.astype(np.int64))
+    anywhere = [_holding("text", [*term.forms, *_numbers(term.skills)]) for term in terms]
+    ids = np.unique(np.concatenate(anywhere))
+    entries = search_entries.get(ids if among is None else np.intersect1d(ids, among))
+    worth = [_worth(entries, term, own) for term, own in zip(terms, anywhere, strict=True)]
     score = np.sum(worth, axis=0) / len(terms)
     return _Hits(entries, score, np.sum([each > 0 for each in worth], axis=0))
 
@@ -180,7 +193,7 @@ def _with_meant(hits: _Hits, terms: Sequence[Term], words: str) -> _Hits:
     keys = list(db.session.scalars(select(Skill.id).where(Skill.slug.in_(meant))))
     if not keys:
         return hits
-    ids = np.union1d(hits.entries.id, _holding("text", [f"skill{key}" for key in keys]))
+    ids = np.union1d(hits.entries.id, _holding("text", _numbers(keys)))
     entries = search_entries.get(ids)
     score, coverage = np.zeros(len(ids)), np.zeros(len(ids), np.int64)
     before = np.searchsorted(ids, hits.entries.id)
@@ -194,6 +207,11 @@ def _with_meant(hits: _Hits, terms: Sequence[Term], words: str) -> _Hits:
 def _enough(terms: Sequence[Term], is_partial: bool) -> int:
     """Return how many of the words a listing must hold: all, or half where none does."""
     return -(-len(terms) // 2) if is_partial else len(terms)
+
+
+def _numbers(skill_ids: Collection[int]) -> list[str]:
+    """Return skills as they stand among the words of an entry."""
+    return [f"skill{key}" for key in sorted(skill_ids)]
 
 
 def _holding(field: str, words: Sequence[str]) -> IntArray:

@@ -109,6 +109,12 @@ LEVELS = {1: "découverte", 2: "autonomie", 3: "maîtrise", 4: "expertise"}
 URGENCIES = {1: "quand ce sera possible", 2: "dans les deux mois", 3: "urgent"}
 DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 HALVES = ("matin", "après-midi")
+FREQUENCIES = {
+    "at_once": "dès qu’une annonce paraît",
+    "daily": "une fois par jour",
+    "weekly": "une fois par semaine",
+    "off": "jamais",
+}
 FLAGS = {
     "phone": "numéro de téléphone",
     "email": "adresse de courriel",
@@ -148,6 +154,7 @@ def init_app(app: Flask) -> None:
         LEVELS=LEVELS,
         URGENCIES=URGENCIES,
         FLAGS=FLAGS,
+        FREQUENCIES=FREQUENCIES,
         RULES=RULES,
         DAYS=DAYS,
         HALVES=HALVES,

@@ -9,8 +9,17 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from marketplace.extensions import db
-from marketplace.models import ListingState, MatchState, Membership, MembershipState, OutboxMail, User
-from marketplace.services import accounts, listings, moderation, policies
+from marketplace.models import (
+    Frequency,
+    ListingState,
+    MatchState,
+    Membership,
+    MembershipState,
+    OutboxMail,
+    SavedSearch,
+    User,
+)
+from marketplace.services import accounts, listings, moderation, policies, saved_searches
 from marketplace.services import market as market_service
 from marketplace.web.display import slug_of
 from marketplace.web.tuning.forms import SHOWN_SETTINGS, SHOWN_WEIGHTS
@@ -98,6 +107,7 @@ class World:
         self.matches = {state: self._match(state) for state in (MatchState.PROPOSED, MatchState.AGREED)}
         self.request = self._request(self.firm)
         self.orphan_request = self._request(self._orphan())
+        self.saved = self._saved(self.people["manager"])
 
     def everything(self) -> User:
         """Return somebody for whom nothing is out of reach: manager of A, moderator, administrator."""
@@ -126,6 +136,9 @@ class World:
             "listings.withdraw": lambda: need,
             "listings.renew": lambda: need,
             "listings.renew_by_mail": lambda: {"token": listings.renewal_token(self.need)},
+            "search.change": lambda: {"saved_id": self.saved.id},
+            "search.remove": lambda: {"saved_id": self.saved.id},
+            "search.stop": lambda: {"token": saved_searches.stop_token(self.saved)},
             "matches.show": lambda: {"match_id": self.matches[MatchState.PROPOSED].id},
             "matches.accept": lambda: {"match_id": self.matches[MatchState.PROPOSED].id},
             "matches.decline": lambda: {"match_id": self.matches[MatchState.PROPOSED].id},
@@ -170,6 +183,7 @@ class World:
             "listings.publish_need": LISTING | {"urgence": "1"},
             "listings.publish_offer": LISTING | {"simultanes": "2", "total": "10"},
             "listings.edit": LISTING | {"urgence": "1"},
+            "search.change": {"frequence": "daily"},
             "matches.decline": {"raison": "no_time", "commentaire": "Pas avant la rentrée."},
             "matches.cancel": {"commentaire": "Nous fermons."},
             "matches.propose": {"annonce": str(self.need.id), "message": "Bonjour !"},
@@ -196,6 +210,13 @@ class World:
 
     def _match(self, state: MatchState) -> Any:
         return self.market.match(need=self.market.need(organisation=self.firm), offer=self.offer, state=state)
+
+    def _saved(self, user: User | None) -> SavedSearch:
+        assert user is not None
+        saved = SavedSearch(user_id=user.id, frequency=Frequency.WEEKLY, words="facture")
+        db.session.add(saved)
+        db.session.flush()
+        return saved
 
     def _orphan(self) -> Any:
         """Return a structure of Rennes that nobody manages."""

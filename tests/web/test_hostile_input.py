@@ -53,7 +53,7 @@ PARAMETERS = (
     "q", "nom", "mail", "suite", "next", "page", "siret", "activite", "activite_code", "secteur", "effectif",
     "commune", "commune_insee", "adresse", "competence", "competence_2", "description", "titre", "niveau",
     "lieu", "rayon", "rayon_concurrent", "horaires", "urgence", "simultanes", "total", "permanente",
-    "structure", "mots", "domaine", "territoire", "tri", "etat", "type", "portee", "brouillon", "v",
+    "structure", "frequence", "domaine", "territoire", "tri", "etat", "type", "portee", "brouillon", "v",
 )  # fmt: skip
 
 

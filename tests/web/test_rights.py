@@ -19,6 +19,7 @@ GET public.home, GET public.privacy, GET public.legal, GET public.accessibility,
 GET public.healthz, GET public.readyz, GET public.robots, GET public.sitemap, GET static,
 GET directory.needs, GET directory.offers, GET directory.skills, GET directory.skill,
 GET directory.territories, GET directory.territory, GET directory.suggest_communes, GET search.results,
+GET search.stop, POST search.stop,
 GET listings.show, GET listings.renew_by_mail, POST listings.renew_by_mail,
 GET listings.publish_need, GET listings.publish_offer,
 GET organisations.show,
@@ -61,6 +62,10 @@ POST matches.complete           login 404 on  on  404 404 404
 GET matches.propose             login 200 200 200 200 200 200
 POST matches.propose            login 422 on  on  422 422 422
 GET matches.counterparts        login 404 200 200 404 404 404
+GET search.saved                login 200 200 200 200 200 200
+POST search.save                login on  on  on  on  on  on
+POST search.change              login 404 404 on  404 404 404
+POST search.remove              login 404 404 on  404 404 404
 GET moderation.queue            login 403 403 403 200 200 200
 GET moderation.review           login 404 404 404 404 200 200
 POST moderation.decide          login 404 404 404 404 on  on

@@ -4,9 +4,11 @@ import re
 
 import pytest
 
-from marketplace.models import Place
+from marketplace.models import Frequency, Place
+from marketplace.services import saved_searches
+from marketplace.services.directory import Filters
 from marketplace.web.forms import INVISIBLE, NOT_A_NUMBER, UNKNOWN_COMMUNE
-from tests.support.builders import CESSON, LIFFRE
+from tests.support.builders import CESSON, LIFFRE, PASSWORD
 from tests.support.queries import counted
 from tests.web.test_directory import links, state_of, text, titles
 
@@ -117,3 +119,88 @@ def test_the_page_takes_as_many_queries_for_many_as_for_few(client, market):
             client.get("/recherche?q=facture")
         read.append(int(queries))
     assert read[0] == read[1] <= 20
+
+
+# --- Saved searches ---
+
+
+@pytest.fixture
+def reader(market, login):
+    user = market.user()
+    login(user)
+    return user
+
+
+def kept(user):
+    return saved_searches.mine(user)
+
+
+def test_one_click_saves_what_is_on_the_page(client, market, reader, shop):
+    page = text(client.get("/recherche?q=boutique&commune=35510&rayon=3&type=besoin"))
+    [address] = re.findall(r'action="(/mon-espace/recherches\?[^"]*)"', page)
+    done = client.post(address.replace("&amp;", "&"), follow_redirects=True)
+    assert "C’est enregistré" in text(done)
+    assert "« boutique », à 3 km au plus de Cesson-Sévigné, besoins" in text(done)
+    [saved] = kept(reader)
+    assert saved_searches.address(saved) == {
+        "q": "boutique", "commune": "Cesson-Sévigné (35510)", "rayon": "3", "type": "besoin",
+    }  # fmt: skip
+
+
+def test_a_list_saves_its_kind(client, reader, shop):
+    page = text(client.get("/savoir-faire?competence=tableur"))
+    [address] = re.findall(r'action="(/mon-espace/recherches\?[^"]*)"', page)
+    client.post(address.replace("&amp;", "&"))
+    assert saved_searches.address(kept(reader)[0]) == {"type": "savoir-faire", "competence": "tableur"}
+
+
+def test_a_visitor_logs_in_first_and_finds_the_search_again(client, market, shop):
+    [address] = links(text(client.get("/recherche?q=boutique")), "Être prévenu des nouvelles annonces")
+    user = market.user()
+    to_log_in = client.get(address).location
+    assert to_log_in.startswith("/connexion?")
+    back = client.post(to_log_in, data={"mail": user.email, "mot_de_passe": PASSWORD}).location
+    page = text(client.get(back))
+    assert "« boutique »" in page
+    assert "Enregistrer cette recherche" in page
+    assert kept(user) == []
+
+
+def test_the_rhythm_is_changed_and_a_search_removed(client, reader):
+    saved = saved_searches.save(None, Filters(words="facture"), by=reader)
+    address = f"/mon-espace/recherches/{saved.id}"
+    assert "C’est enregistré" in text(
+        client.post(address, data={"frequence": "weekly"}, follow_redirects=True)
+    )
+    assert kept(reader)[0].frequency is Frequency.WEEKLY
+    for nonsense in ("", "yearly", "x" * 1000):
+        answer = client.post(address, data={"frequence": nonsense}, follow_redirects=True)
+        assert "Choisissez un rythme" in text(answer)
+    assert kept(reader)[0].frequency is Frequency.WEEKLY
+    client.post(f"{address}/supprimer")
+    assert kept(reader) == []
+
+
+def test_a_search_of_everything_is_refused_with_a_sentence(client, reader):
+    answer = client.post("/mon-espace/recherches?type=besoin", follow_redirects=True)
+    assert "Précisez d’abord" in text(answer)
+
+
+def test_the_link_of_a_mail_asks_before_it_stops(client, market):
+    saved = saved_searches.save(None, Filters(words="facture"), by=market.user())
+    address = f"/recherches/arreter/{saved_searches.stop_token(saved)}"
+    assert "Arrêter ces messages" in text(client.get(address))
+    assert saved.frequency is Frequency.DAILY
+    for _ in range(2):
+        assert "C’est fait" in text(client.post(address, data={"List-Unsubscribe": "One-Click"}))
+    assert saved.frequency is Frequency.OFF
+    assert "C’est fait" in text(client.get(address))
+
+
+def test_a_mail_program_stops_a_search_without_a_session(app, client, market):
+    app.config["WTF_CSRF_ENABLED"] = True
+    saved = saved_searches.save(None, Filters(words="facture"), by=market.user())
+    address = f"/recherches/arreter/{saved_searches.stop_token(saved)}"
+    assert client.post(address, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert saved.frequency is Frequency.OFF
+    assert client.post("/recherches/arreter/nonsense").status_code == 410

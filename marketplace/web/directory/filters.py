@@ -10,25 +10,26 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 
-from marketplace.models import ListingKind, Venue
+from marketplace.models import ListingKind
 from marketplace.models.listings import RADIUS_MAX_KM
 from marketplace.models.search import WORDS_MAX
 from marketplace.services import directory, places, search, skills, territories
 from marketplace.services.directory import Filters, Sort
 from marketplace.services.errors import NotFound
+from marketplace.services.saved_searches import KIND_NAMES, VENUE_NAMES
 from marketplace.services.search import Counts
 from marketplace.web.forms import BaseForm, CommuneField, TextField, WholeNumber
 
-VENUES = {"sur-place": Venue.ON_SITE, "a-distance": Venue.REMOTE}
+VENUES = {name: venue for venue, name in VENUE_NAMES.items()}
 VENUE_LABELS = {"sur-place": "Sur place", "a-distance": "À distance"}
-_NAMED_VENUES = {venue: (name, VENUE_LABELS[name]) for name, venue in VENUES.items()}
+_NAMED_VENUES = {venue: (name, VENUE_LABELS[name]) for venue, name in VENUE_NAMES.items()}
 SORTS = {"pertinence": Sort.RELEVANCE, "distance": Sort.DISTANCE, "date": Sort.DATE}
 SORT_LABELS = {
     "pertinence": "Les plus ressemblantes",
     "distance": "Les plus proches",
     "date": "Les plus récentes",
 }
-KINDS = {"besoin": ListingKind.NEED, "savoir-faire": ListingKind.OFFER}
+KINDS = {name: kind for kind, name in KIND_NAMES.items()}
 KIND_LABELS = {"besoin": "Besoins", "savoir-faire": "Savoir-faire"}
 LISTS = {ListingKind.NEED: "directory.needs", ListingKind.OFFER: "directory.offers"}
 SORT_NEEDS_PLACE = "Indiquez une commune pour voir d’abord les annonces les plus proches."
@@ -114,6 +115,15 @@ class Asked:
         values: dict[str, Any] = {**self.state, **changes}
         return url_for(request.endpoint or "", **values)
 
+    @property
+    def save_url(self) -> str:
+        """Where a POST saves this search, and a visitor is asked to log in first."""
+        of_list = {"type": KIND_NAMES[self.list_of]} if self.list_of else {}
+        values: dict[str, Any] = {
+            name: value for name, value in self.state.items() if name != "tri"
+        } | of_list
+        return url_for("search.save", **values)
+
     def page_url(self, number: int) -> str:
         return self.url(page=number if number > 1 else None)
 
@@ -173,7 +183,7 @@ class Asked:
         return Link(label, self.url(**{name: None if chosen else key}), chosen, number)
 
     def _kind_link(self, kind: ListingKind, number: int) -> Link:
-        key = next(key for key, other in KINDS.items() if other is kind)
+        key = KIND_NAMES[kind]
         if self.list_of is None:
             return self._choice("type", (key, KIND_LABELS[key]), number)
         values: dict[str, Any] = dict(self.state)
