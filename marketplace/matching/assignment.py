@@ -95,8 +95,8 @@ def assign(
     with fewer units: needs that have an edge, or places. Most units are placed at once, each bidding for its
     row's best edges down to the next best, as in an auction [4]_. The edges of a row are sorted by falling
     weight, so that a search reads only the first few. Where needs and places are just as many, paths get
-    long: once searches have read four rows per unit, the prices of a short auction take over as the start, and
-    what they left askew is put right from both sides, still exactly.
+    long: once searches have read four rows per unit, the prices of a short auction take over as the start,
+    and what they left askew is put right from both sides, still exactly.
 
     Floats cannot make the result wrong. Weights are read as whole numbers of 1e-9 and all that follows is
     sums and comparisons of whole numbers: no rounding can make a search loop or stop early. The sums fit in
