@@ -51,7 +51,8 @@ def geodesic_km(lat: ArrayLike, lon: ArrayLike, other_lat: ArrayLike, other_lon:
     The straight line between the two points of the ellipsoid, bent to the arc of the mean sphere: the
     curvature of the ellipsoid, which is never more than 0.6 % off, only enters the small difference between
     chord and arc. Off by less than 3 mm at 60 km and 0.1 m at 200 km, overseas too (measured against
-    geopy's geodesic), and by less than 0.6 % anywhere. O(n).
+    geopy's geodesic), and by less than 0.6 % up to 15,000 km; nearer to the antipodes it falls short, by
+    4.3 % at most. O(n).
     """
     return between_km(points_km(lat, lon), points_km(other_lat, other_lon))
 
