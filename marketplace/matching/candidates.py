@@ -1,8 +1,6 @@
 """The edges of the graph: feasible pairs, the best of each need."""
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +10,7 @@ from marketplace.matching.arrays import Edges, Needs, Offers
 from marketplace.matching.policy import Policy
 from marketplace.matching.reach import Reach
 from marketplace.matching.validation import IntArray, count, integers
+from marketplace.matching.workers import mapped, processors
 
 # Fewer needs are done before numba would be loaded.
 COMPILE_FROM_NEEDS = 2_000
@@ -76,7 +75,7 @@ def find_candidates(
     search = _search(needs, offers, policy, banned, top_k)
     found: list[Edges] = []
     done = 0
-    for rows, edges in zip(search.blocks, _mapped(search), strict=True):
+    for rows, edges in zip(search.blocks, mapped(search.best, search.blocks, search.workers), strict=True):
         found.append(edges)
         done += len(rows)
         if on_progress:
@@ -91,22 +90,8 @@ def _search(needs: Needs, offers: Offers, policy: Policy, banned: IntArray, top_
         except ImportError:
             pass
         else:
-            return OfferIndex(needs, offers, policy, banned=banned, top_k=top_k, workers=_processors())
+            return OfferIndex(needs, offers, policy, banned=banned, top_k=top_k, workers=processors())
     return Reach(needs, offers, policy, banned=banned, top_k=top_k)
-
-
-def _mapped(search: Search) -> Iterator[Edges]:
-    """Yield the edges of each block, in order."""
-    if search.workers == 1:
-        yield from map(search.best, search.blocks)
-        return
-    with ThreadPoolExecutor(search.workers) as pool:
-        yield from pool.map(search.best, search.blocks)
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _require_reference(needs: Needs, offers: Offers, policy: Policy) -> None:

@@ -75,13 +75,22 @@ def find_cycles(graph: Graph, max_length: int) -> Cycles:
     Each cycle is built from its vertex of least degree outwards (Chiba and Nishizeki 1985), which keeps
     hubs from making it quadratic.
     """
-    ranked, names = _by_degree(_on_cycles(graph))
+    compact, vertices = _compact(graph)
+    ranked, names = _by_degree(_on_cycles(compact))
     found = [_rotated(names[cycles]) for cycles in _closed_paths(ranked, max_length)]
     vertex = np.concatenate(
         [np.pad(c, ((0, 0), (0, LENGTHS[1] - c.shape[1])), constant_values=-1) for c in found]
     )
-    cycles = Cycles(vertex, _weights(graph, vertex))
-    return _undominated(cycles.take(np.lexsort((*vertex.T[::-1], cycles.length))), graph.n)
+    cycles = Cycles(vertex, _weights(compact, vertex))
+    cycles = _undominated(cycles.take(np.lexsort((*vertex.T[::-1], cycles.length))), compact.n)
+    return Cycles(np.append(vertices, -1)[cycles.vertex], cycles.weight)
+
+
+def _compact(graph: Graph) -> tuple[Graph, IntArray]:
+    """Number the vertices that have edges, in their order; return also the vertex of each number."""
+    names, ends = np.unique(np.concatenate((graph.source, graph.target)), return_inverse=True)
+    source, target = ends[: len(graph.source)], ends[len(graph.source) :]
+    return Graph(source, target, graph.weight, len(names)), names
 
 
 def _on_cycles(graph: Graph) -> Graph:

@@ -200,7 +200,7 @@ class _Market:
         order = np.lexsort((-value[rows], ends[len(rows) :], ends[: len(rows)]))
         rows, source, target = rows[order], ends[: len(rows)][order], ends[len(rows) :][order]
         graph = graph_of(source, target, value[rows], len(structures))
-        packing = best_packing(find_cycles(graph, int(self.policy.circle_max_length)), graph.n)
+        packing = best_packing(find_cycles(graph, int(self.policy.circle_max_length)), is_exact=False)
         keys = source * graph.n + target
         found = []
         for circle in packing.circles:

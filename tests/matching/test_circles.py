@@ -141,6 +141,12 @@ def test_two_circles_of_two_can_be_worth_more_than_the_one_that_looks_best():
     assert pack_circles(*columns(edges), 4) == [(0, 1), (2, 3)]
 
 
+def test_vertices_without_edges_cost_nothing():
+    n = 10**12
+
+    assert pack_circles([n - 1, 5], [5, n - 1], [1.0, 1.0], n) == [(5, n - 1)]
+
+
 def test_many_small_groups_are_solved_each_for_itself():
     n = 3_000
     pairs = np.arange(n).reshape(-1, 3)
