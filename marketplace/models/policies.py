@@ -6,9 +6,8 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from marketplace import clock
 from marketplace.extensions import Model
-from marketplace.models.types import UtcDateTime
+from marketplace.models.types import UtcDateTime, now
 from marketplace.models.users import User
 
 NOTE_MAX = 300
@@ -22,7 +21,7 @@ class PolicyVersion(Model):
     number: Mapped[int]
     policy: Mapped[dict[str, Any]] = mapped_column(JSON)
     note: Mapped[str] = mapped_column(String(NOTE_MAX), default="")
-    applied_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    applied_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     # None: the operator, by the command line.
     applied_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
 
