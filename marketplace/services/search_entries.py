@@ -108,6 +108,8 @@ def ids() -> ColumnElement[str]:
 
 
 def _holds(entries: Entries, ids: IntArray) -> bool:
+    if not len(ids):
+        return True
     rows = np.searchsorted(entries.id, ids)
     return bool(len(entries) and rows[-1:].max(initial=-1) < len(entries) and (entries.id[rows] == ids).all())
 

@@ -10,7 +10,7 @@ from marketplace import clock
 from marketplace.extensions import db
 from marketplace.matching.policy import BOUNDS, VERSION, WEIGHTS
 from marketplace.models import ListingState, MatchingRound
-from marketplace.services import directory, listings, mailer
+from marketplace.services import listings, mailer, search
 from tests.support.builders import RENNES_METROPOLE
 from tests.support.queries import counted
 
@@ -140,7 +140,7 @@ def test_a_database_that_does_not_answer_is_not_asked_for_its_own_error_page(mar
         raise OperationalError("SELECT 1", {}, Exception("gone"))
 
     client = login(market.admin())
-    monkeypatch.setattr(directory, "search", fail)
+    monkeypatch.setattr(search, "find", fail)
     with counted() as queries:
         response = client.get("/besoins")
     assert response.status_code == 503

@@ -4,10 +4,12 @@ import re
 
 import pytest
 
+from marketplace import create_app
 from marketplace.models import Frequency, Place
 from marketplace.services import saved_searches
 from marketplace.services.directory import Filters
 from marketplace.web.forms import INVISIBLE, NOT_A_NUMBER, UNKNOWN_COMMUNE
+from tests.support import databases
 from tests.support.builders import CESSON, LIFFRE, PASSWORD
 from tests.support.queries import counted
 from tests.web.test_directory import links, state_of, text, titles
@@ -204,3 +206,10 @@ def test_a_mail_program_stops_a_search_without_a_session(app, client, market):
     assert client.post(address, data={"List-Unsubscribe": "One-Click"}).status_code == 200
     assert saved.frequency is Frequency.OFF
     assert client.post("/recherches/arreter/nonsense").status_code == 410
+
+
+def test_the_lists_of_a_new_site_are_empty(sqlite):
+    new_site = create_app(databases.settings(sqlite.new(), sqlite.folder)).test_client()
+
+    for path in ("/besoins", "/savoir-faire", "/recherche?q=boutique", "/"):
+        assert new_site.get(path).status_code == 200, path
