@@ -27,6 +27,9 @@ NEIGHBOURHOOD, MAY_GAIN, NODES = 150, -0.1, 30
 PATIENCE, SWEEPS = 3, 10
 # Groups of more cycles are searched before branch and bound is tried. Its nodes where the clock must not.
 SEARCHED_FROM, STEADY_NODES = 3_000, 500
+# Branch and bound is only tried with so many times the time that the relaxation took: it looks at the clock
+# too rarely to stop in time with less.
+PROOF_TAKES = 5
 # What differs less from a whole number is one.
 WHOLE = 1e-6
 
@@ -84,13 +87,14 @@ class Problem:
 class Relaxed:
     """An optimum of the linear relaxation.
 
-    The value of each cycle, the price of each vertex, and the gain of each cycle over the prices of its
-    vertices: 0 at most, up to rounding.
+    The value of each cycle, the price of each vertex, the gain of each cycle over the prices of its vertices
+    (0 at most, up to rounding), and the seconds it took.
     """
 
     value: FloatArray
     price: FloatArray
     gain: FloatArray
+    seconds: float
 
     @property
     def bound(self) -> float:
@@ -119,7 +123,8 @@ def chosen_cycles(cycles: Cycles, *, deadline: float | None = None, is_exact: bo
     def settled(rows: IntArray) -> Chosen:
         part = Problem(cycles.take(rows), deadline)
         price = relaxed.price[np.unique(whole.vertices(rows))]
-        of_part = Relaxed(relaxed.value[rows], price, relaxed.gain[rows])
+        seconds = relaxed.seconds * len(rows) / len(whole)
+        of_part = Relaxed(relaxed.value[rows], price, relaxed.gain[rows], seconds)
         floor = np.flatnonzero(np.isin(rows, simple))
         chosen = _settled(part, of_part, floor, is_exact)
         return Chosen(rows[chosen.rows], chosen.bound)
@@ -133,18 +138,16 @@ def _settled(problem: Problem, relaxed: Relaxed, floor: IntArray, is_exact: bool
     if relaxed.is_whole:
         rows = np.flatnonzero(relaxed.value > 0.5)  # noqa: PLR2004
         return Chosen(rows, max(relaxed.bound, problem.value(rows)))
-    steady = not is_exact and problem.deadline is None
+    has_clock, is_large = problem.deadline is not None, len(problem) > SEARCHED_FROM
+    is_steady = not (is_exact or has_clock)
+    has_time = problem.seconds_left > PROOF_TAKES * relaxed.seconds
     best, bound = floor, relaxed.bound
-    if steady or (len(problem) > SEARCHED_FROM and problem.deadline is not None):
-        found = _searched(problem, _dive(problem, relaxed), relaxed, sweeps=SWEEPS if steady else None)
+    if is_steady or (has_clock and (is_large or not has_time)):
+        found = _searched(problem, _dive(problem, relaxed), relaxed, sweeps=SWEEPS if is_steady else None)
         best = max(best, found, key=problem.value)
-    if not steady or len(problem) <= SEARCHED_FROM:
-        found, proven = _solved(
-            problem,
-            np.arange(len(problem)),
-            seconds=problem.seconds_left,
-            nodes=STEADY_NODES if steady else None,
-        )
+    if has_time and not (is_steady and is_large):
+        everything, nodes = np.arange(len(problem)), STEADY_NODES if is_steady else None
+        found, proven = _solved(problem, everything, seconds=problem.seconds_left, nodes=nodes)
         best, bound = max(best, found, key=problem.value), min(bound, proven)
     return Chosen(best, max(bound, problem.value(best)))
 
@@ -239,6 +242,7 @@ def _relaxed(
     """Solve the linear relaxation over these cycles; None if the time is too short."""
     if seconds <= 0:
         return None
+    start = monotonic()
     matrix = _rows_used(problem, columns)
     solved = linprog(
         -problem.weight[columns],
@@ -250,7 +254,8 @@ def _relaxed(
     if solved.status != 0:
         return None
     price = np.maximum(-solved.ineqlin.marginals, 0.0)
-    return Relaxed(solved.x, price, problem.weight[columns] - matrix.T @ price)
+    gain = problem.weight[columns] - matrix.T @ price
+    return Relaxed(solved.x, price, gain, monotonic() - start)
 
 
 def _easy_bound(problem: Problem) -> float:

@@ -2,6 +2,7 @@
 
 from functools import cache
 from itertools import permutations
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketplace.matching import pack_circles, pack_circles_within
+from marketplace.matching.circles import best_packing
+from marketplace.matching.cycles import find_cycles, graph_of
+from marketplace.matching.packing import SEARCHED_FROM
 
 MOST = 7
 examples = settings(max_examples=150, deadline=None)
@@ -119,6 +123,30 @@ def test_the_bound_and_the_gap_are_proven_and_hold_without_time_too(graph, secon
     assert packing.gap == pytest.approx(packing.bound / packing.weight - 1 if packing.weight else 0, abs=1e-6)
     if seconds != 0:
         assert packing.gap <= 1e-6
+
+
+def test_a_large_graph_is_packed_in_time_and_nearly_as_well_as_can_be():
+    random = np.random.default_rng(1)
+    source, target = random.integers(0, 400, (2, 10_000))
+    weight = random.uniform(0.5, 1.0, 10_000)
+    start = monotonic()
+
+    packing = pack_circles_within(source, target, weight, 400, seconds=2.0)
+
+    assert monotonic() - start < 20
+    assert 0 < packing.gap < 0.03
+
+
+def test_a_round_packs_the_same_circles_again_whatever_the_clock_says():
+    random = np.random.default_rng(2)
+    source, target = random.integers(0, 400, (2, 10_000))
+    cycles = find_cycles(graph_of(source, target, random.uniform(0.5, 1.0, 10_000), 400), 3)
+
+    one, other = (best_packing(cycles, is_exact=False) for _ in range(2))
+
+    assert len(cycles) > SEARCHED_FROM
+    assert one == other
+    assert one.gap < 0.03
 
 
 def test_of_equal_circles_the_shorter_is_taken():
