@@ -4,11 +4,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from marketplace.matching.arrays import Edges, Needs, Offers
-from marketplace.matching.pairs import broken_rules, facts_of
 from marketplace.matching.policy import Policy
-from marketplace.matching.scoring import components_of
+from marketplace.matching.scoring import feasible_edges
 from marketplace.matching.ties import Wheel
-from marketplace.matching.validation import BoolArray, integers, same_length
+from marketplace.matching.validation import integers, same_length
 
 
 def feasible(needs: Needs, need: ArrayLike, offers: Offers, offer: ArrayLike, policy: Policy) -> Edges:
@@ -37,12 +36,8 @@ def feasible(needs: Needs, need: ArrayLike, offers: Offers, offer: ArrayLike, po
     i = integers("need", need, low=0, high=len(needs))
     j = integers("offer", offer, low=0, high=len(offers))
     same_length(need=i, offer=j)
-    facts = facts_of(needs, i, offers, j, policy)
-    excluded: BoolArray = offers.capacity[j] <= 0
-    for broken in broken_rules(needs, i, offers, j, facts, policy).values():
-        excluded = excluded | broken
-    score = components_of(needs, i, offers, j, facts, policy).score
-    return Edges(i, j, facts.distance_km, score).take(~excluded & (score > 0))
+    free = offers.capacity[j] > 0
+    return feasible_edges(needs, i[free], offers, j[free], policy)
 
 
 def best_first(edges: Edges, needs: Needs, offers: Offers, *, limit: int) -> Edges:
