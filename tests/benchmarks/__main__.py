@@ -6,7 +6,16 @@ Each can be run alone, with its options: python -m tests.benchmarks.assignment -
 import subprocess
 import sys
 
-BENCHMARKS = ("assignment", "reoptimisation", "candidates", "circles", "instant", "search", "quality", "skills")
+BENCHMARKS = (
+    "assignment",
+    "reoptimisation",
+    "candidates",
+    "circles",
+    "instant",
+    "search",
+    "quality",
+    "skills",
+)
 
 
 def main() -> int:
