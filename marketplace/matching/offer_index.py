@@ -46,9 +46,9 @@ class OfferIndex:
         self.blocks: Sequence[IntArray] = [alike[i : i + BLOCK] for i in range(0, len(needs), BLOCK)]
         self._columns: tuple[Any, ...] = (
             _listings(needs, np.arange(len(needs)), 0, turn=wheel.start, waiting=waiting),
-            needs.skills,
+            np.ascontiguousarray(needs.skills, np.int64),
             len(offers),
-            offers.skills,
+            np.ascontiguousarray(offers.skills, np.int64),
             *_tree(offers, policy, wheel),
             *_tables(policy),
             banned % width,

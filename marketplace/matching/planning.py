@@ -193,12 +193,12 @@ class _Market:
     def circles(self, alone: IntArray) -> list[tuple[int, ...]]:
         """Return a maximum-weight packing of circles, the most valuable first, as rows of edges."""
         rows = np.flatnonzero((self.edges.weight >= self.policy.circle_min_weight) & self._spare(alone))
-        helper = self.offers.organisation[self.edges.offer[rows]]
-        learner = self.needs.organisation[self.edges.need[rows]]
-        structures, ends = np.unique(np.concatenate((helper, learner)), return_inverse=True)
+        owners = np.concatenate((self.offers.organisation, self.needs.organisation))
+        structures, owner = np.unique(owners, return_inverse=True)
+        source, target = owner[self.edges.offer[rows]], owner[len(self.offers) + self.edges.need[rows]]
         value = self.worth + self.policy.circle_bonus
-        order = np.lexsort((-value[rows], ends[len(rows) :], ends[: len(rows)]))
-        rows, source, target = rows[order], ends[: len(rows)][order], ends[len(rows) :][order]
+        order = np.lexsort((-value[rows], target, source))
+        rows, source, target = rows[order], source[order], target[order]
         graph = graph_of(source, target, value[rows], len(structures))
         packing = best_packing(find_cycles(graph, int(self.policy.circle_max_length)), is_exact=False)
         keys = source * graph.n + target
