@@ -22,6 +22,7 @@ from marketplace.models.matches import (
     RoundOutcome,
 )
 from marketplace.models.moderation import DecisionAction, DecisionGround, ModerationDecision
+from marketplace.models.notices import Appeal, AppealOutcome, CaseOutcome, Report, ReportCase, ReportCategory
 from marketplace.models.operations import AttemptCounter, JobRun, SeedFile
 from marketplace.models.organisations import (
     Membership,
@@ -54,8 +55,11 @@ from marketplace.models.territories import (
 from marketplace.models.users import TerritoryRole, TerritoryRoleKind, User
 
 __all__ = [
+    "Appeal",
+    "AppealOutcome",
     "AttemptCounter",
     "AuditEntry",
+    "CaseOutcome",
     "Commune",
     "DecisionAction",
     "DecisionGround",
@@ -90,6 +94,9 @@ __all__ = [
     "PolicyVersion",
     "Postcode",
     "Region",
+    "Report",
+    "ReportCase",
+    "ReportCategory",
     "RoundOutcome",
     "SavedSearch",
     "SavedSearchNews",
