@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import exists, false, or_, select
+from sqlalchemy import exists, false, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement
 
 from marketplace.extensions import db
@@ -58,6 +59,17 @@ def is_moderator(user: User) -> bool:
     return user.is_admin or bool(territories_moderated(user))
 
 
+def is_administrator(user: User) -> bool:
+    """Say whether the person may do now what the national administrator does."""
+    return user.is_admin
+
+
+def require_administrator(user: User) -> None:
+    """Raise NotAllowed unless the person may act as the national administrator."""
+    if not is_administrator(user):
+        raise NotAllowed("not the national administrator")
+
+
 def moderates(user: User, territory_siren: str | None) -> bool:
     """Say whether the person decides on listings of this territory.
 
@@ -72,6 +84,11 @@ def moderated_listings(user: User) -> ColumnElement[bool]:
         return Listing.id.is_not(None)
     sirens = territories_moderated(user)
     return Listing.territory_siren.in_(sirens) if sirens else false()
+
+
+def moderated_in(column: InstrumentedAttribute[str | None], user: User) -> ColumnElement[bool]:
+    """Return the condition that keeps the rows whose territory (`column`) the person moderates."""
+    return true() if is_administrator(user) else column.in_(territories_moderated(user))
 
 
 def moderated_by_nation(user: User) -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import scoped_session
 
 from marketplace.extensions import SQLITE_BEGIN, db
-from marketplace.models import AuditEntry, User
+from marketplace.models import AuditEntry, Report, User
 from marketplace.services import mailer
 from marketplace.services.errors import NotFound
 
@@ -40,9 +40,11 @@ class Work:
         self.session.flush()
         return row
 
-    def mail(self, template: str, *, to: User | Iterable[User], **context: Any) -> None:
-        """Queue templates/mail/<template>.txt for one person or several."""
-        for person in [to] if isinstance(to, User) else to:
+    def mail(
+        self, template: str, *, to: User | Report | Iterable[User] | Iterable[Report], **context: Any
+    ) -> None:
+        """Queue templates/mail/<template>.txt for one person or several, or for whoever wrote a report."""
+        for person in [to] if isinstance(to, User | Report) else to:
             self.session.add(mailer.compose(template, to=person.email, person=person, **context))
 
     def audit(
