@@ -4,6 +4,7 @@ from flask import Flask
 
 from marketplace.web import converters, display, errors, guards, headers, session, static_files
 from marketplace.web.accounts import bp as accounts
+from marketplace.web.admin import bp as admin
 from marketplace.web.directory import bp as directory
 from marketplace.web.listings import bp as listings
 from marketplace.web.matches import bp as matches
@@ -16,8 +17,18 @@ from marketplace.web.tuning import bp as tuning
 
 def init_app(app: Flask) -> None:
     converters.init_app(app)  # before any route
-    parts = (public, directory, search, accounts, organisations, listings, matches, moderation, tuning)
-    for blueprint in parts:
+    for blueprint in (
+        public,
+        directory,
+        search,
+        accounts,
+        organisations,
+        listings,
+        matches,
+        moderation,
+        tuning,
+        admin,
+    ):
         app.register_blueprint(blueprint)
     for part in (display, errors, guards, headers, session, static_files):
         part.init_app(app)
