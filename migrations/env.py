@@ -7,7 +7,7 @@ from flask import current_app
 from sqlalchemy import MetaData
 
 from marketplace.extensions import db
-from marketplace.models import search_index
+from marketplace.models import audit_guard, search_index
 from marketplace.models.types import UtcDateTime
 
 
@@ -35,17 +35,19 @@ def online() -> None:
 
 
 def migrate() -> None:
-    """Run the migrations with the triggers of search out of their way; at the newest tables they are back."""
+    """Run the migrations with the triggers out of their way; at the newest tables they are back."""
     dialect = context.get_context().dialect.name
     with context.begin_transaction():
         if not moves():
             context.run_migrations()
             return
         search_index.take_down(context.execute, dialect)
+        audit_guard.take_down(context.execute, dialect)
         context.run_migrations()
         if context.get_revision_argument() in context.script.get_heads():
             search_index.put_up(context.execute, dialect)
             search_index.rebuild(context.execute, dialect)
+            audit_guard.put_up(context.execute, dialect)
 
 
 def moves() -> bool:

@@ -1,6 +1,7 @@
 """The tables, one module per aggregate. Import the names from here."""
 
-from marketplace.models.audit import AuditEntry
+from marketplace.models.audit import AuditEntry, AuditHead
+from marketplace.models.integration import ExternalIdentity, VisitCount, VisitKind
 from marketplace.models.journal import ListingChange, MarketVersion
 from marketplace.models.listings import (
     InvalidTransition,
@@ -21,7 +22,12 @@ from marketplace.models.matches import (
     MatchState,
     RoundOutcome,
 )
-from marketplace.models.moderation import DecisionAction, DecisionGround, ModerationDecision
+from marketplace.models.moderation import (
+    DecisionAction,
+    DecisionGround,
+    ModerationDecision,
+    ReasonTemplate,
+)
 from marketplace.models.notices import Appeal, AppealOutcome, CaseOutcome, Report, ReportCase, ReportCategory
 from marketplace.models.operations import AttemptCounter, JobRun, SeedFile
 from marketplace.models.organisations import (
@@ -75,6 +81,7 @@ __all__ = [
     "AppealOutcome",
     "AttemptCounter",
     "AuditEntry",
+    "AuditHead",
     "CaseOutcome",
     "Commune",
     "DecisionAction",
@@ -82,6 +89,7 @@ __all__ = [
     "DeclineReason",
     "Department",
     "ExchangeCircle",
+    "ExternalIdentity",
     "Frequency",
     "InvalidTransition",
     "JobRun",
@@ -120,6 +128,7 @@ __all__ = [
     "ProviderReview",
     "ProviderTheme",
     "ProviderThemeSkill",
+    "ReasonTemplate",
     "Region",
     "Report",
     "ReportCase",
@@ -144,5 +153,7 @@ __all__ = [
     "TerritoryRoleKind",
     "User",
     "Venue",
+    "VisitCount",
+    "VisitKind",
     "WordKind",
 ]

@@ -144,7 +144,7 @@ def load(
             writer.write(firms)
             tell("firms and listings", (writer.needs + writer.offers) / max(1, needs + offers))
         report = writer.report()
-        work.session.add(AuditEntry(action=_LOADED, subject_type="demonstration", subject_id=mark))
+        work.entries.append(AuditEntry(action=_LOADED, subject_type="demonstration", subject_id=mark))
     return report
 
 

@@ -8,9 +8,10 @@ from flask_sqlalchemy.session import Session
 from sqlalchemy import inspect
 from sqlalchemy.orm import scoped_session
 
+from marketplace import clock
 from marketplace.extensions import SQLITE_BEGIN, db
 from marketplace.models import AuditEntry, Report, User
-from marketplace.services import mailer
+from marketplace.services import audit, mailer
 from marketplace.services.errors import NotFound
 
 Row = TypeVar("Row")
@@ -23,6 +24,8 @@ class Work:
     def __init__(self, session: scoped_session[Session]) -> None:
         self.session = session
         self.failed_inside = False
+        # Lines of the audit log, chained at the end of the transaction.
+        self.entries: list[AuditEntry] = []
 
     def lock(self, model: type[Row], key: Any) -> Row:
         """Return the row, read afresh and locked until the end. Raises NotFound.
@@ -61,8 +64,9 @@ class Work:
         """Add a line to the audit log. `by` None: the site itself."""
         self.session.flush()
         (*key,) = inspect(subject).identity
-        self.session.add(
+        self.entries.append(
             AuditEntry(
+                at=clock.now(),
                 actor_id=by.id if by else None,
                 action=action,
                 subject_type=type(subject).__name__.lower(),
@@ -101,6 +105,7 @@ def unit_of_work() -> Iterator[Work]:
         yield work
         if work.failed_inside:
             raise RuntimeError("an act inside this unit of work failed, and its error was swallowed")
+        audit.seal(session, work.entries)
         session.commit()
     except BaseException:
         session.rollback()

@@ -9,7 +9,6 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from marketplace import clock as site_clock
 from marketplace.extensions import db
 from marketplace.models import (
-    AuditEntry,
     DecisionAction,
     ExchangeCircle,
     ListingDraft,
@@ -21,6 +20,7 @@ from marketplace.models import (
     OutboxMail,
     User,
 )
+from tests.support import audit_log
 from tests.support.builders import RENNES_METROPOLE
 
 
@@ -56,7 +56,7 @@ def one_of_each(market) -> list[Table]:
             snapshot={},
         )
     )
-    keep(AuditEntry(actor_id=user.id, action="a.b", subject_type="user", subject_id="1"))
+    audit_log.write(actor_id=user.id)
     keep(ListingDraft(token="t", kind=ListingKind.NEED, user_id=user.id, data={}))
     keep(OutboxMail(recipient="a@b.example", template="t", subject="s", text="t", html="h"))
     return db.metadata.sorted_tables
