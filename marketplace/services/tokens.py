@@ -4,15 +4,10 @@ from flask import current_app
 from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 
 from marketplace import clock
-from marketplace.models import ModerationDecision
 from marketplace.services.errors import TokenExpired
 
 HOUR = 3600
 DAY = 24 * HOUR
-# How long a decision can be contested: six months at least (regulation (EU) 2022/2065, art. 20(1)), and no
-# six months are longer than this.
-APPEAL_DAYS = 184
-_APPEAL = "appeal"
 
 
 def sign(purpose: str, *parts: str | int) -> str:
@@ -26,17 +21,6 @@ def read(purpose: str, token: str, *, max_age: int) -> list[str]:
         return list(_serializer(purpose).loads(token, max_age=max_age))
     except BadSignature as error:  # SignatureExpired is one
         raise TokenExpired(purpose) from error
-
-
-def appeal_token(decision: ModerationDecision) -> str:
-    """Return the token of the link by which a decision is contested; it dates from now."""
-    return sign(_APPEAL, decision.id)
-
-
-def read_appeal(token: str) -> int:
-    """Return the id of the decision that the link contests. Raises TokenExpired."""
-    (decision_id,) = read(_APPEAL, token, max_age=APPEAL_DAYS * DAY)
-    return int(decision_id)
 
 
 class _Signer(TimestampSigner):

@@ -69,6 +69,8 @@ LABELS: dict[type[Enum], dict[Enum, str]] = {
         DecisionAction.REQUEST_CHANGES: "modification demandée",
         DecisionAction.REJECT: "refusée",
         DecisionAction.REMOVE: "retirée",
+        DecisionAction.SUSPEND: "suspendue",
+        DecisionAction.RESTORE: "rétablie",
     },
     DecisionGround: {
         DecisionGround.NOT_DIGITAL: "Le sujet n’est pas numérique",
@@ -77,6 +79,8 @@ LABELS: dict[type[Enum], dict[Enum, str]] = {
         DecisionGround.DUPLICATE: "L’annonce en répète une autre",
         DecisionGround.UNCLEAR: "On ne comprend pas ce qui est cherché ou proposé",
         DecisionGround.DISRESPECTFUL: "Le ton est irrespectueux",
+        DecisionGround.FALSE_IDENTITY: "La structure n’est pas celle qu’elle dit être",
+        DecisionGround.REPEATED: "Les mêmes manquements reviennent malgré les demandes",
         DecisionGround.ILLEGAL: "Le contenu est contraire à la loi",
     },
     OrganisationKind: {
@@ -119,9 +123,11 @@ FLAGS = {
     "phone": "numéro de téléphone",
     "email": "adresse de courriel",
     "link": "lien",
-    "price": "prix ou ton commercial",
+    "price": "prix",
+    "commercial": "ton commercial",
     "repeat": "texte proche d’une autre annonce",
     "first_listing": "première annonce de la structure",
+    "reported": "signalée",
 }
 RULES = {
     "organisation": "c’est la même structure",
