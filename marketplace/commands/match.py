@@ -25,15 +25,24 @@ match = AppGroup("match", help="Pair needs with offers.")
     metavar="FILE",
     help="With --dry-run: other settings (JSON or TOML), compared with the present ones over the last round.",
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Of dask.distributed, e.g. tcp://10.0.0.1:8786: its workers find the candidates.",
+)
 @click.option("--json", "as_json", is_flag=True)
 @told
-def run(territory: str | None, dry_run: bool, policy: Path | None, as_json: bool) -> None:
+def run(
+    territory: str | None, dry_run: bool, policy: Path | None, scheduler: str | None, as_json: bool
+) -> None:
     """Run a matching round."""
     if policy and not dry_run:
         raise click.UsageError("--policy is for a --dry-run: a round follows the settings that were applied")
     settings = policies.read_file(policy) if policy else None
     with progress("Matching") as step:
-        report = rounds.run(territory=territory, dry_run=dry_run, settings=settings, on_step=step)
+        report = rounds.run(
+            territory=territory, dry_run=dry_run, settings=settings, scheduler=scheduler, on_step=step
+        )
     if settings is None:
         click.echo(report.to_json() if as_json else report.to_text())
         return

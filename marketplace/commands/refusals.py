@@ -21,7 +21,7 @@ def told(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except FieldError as error:
             raise click.ClickException(f"{error.field}: {error.message}") from error
-        except (ServiceError, ValueError) as error:
+        except (ServiceError, ConnectionError, ValueError) as error:
             raise click.ClickException(f"{type(error).__name__}: {error}") from error
 
     return run

@@ -70,8 +70,8 @@ def find_candidates(
     offers score alike.
     """
     top_k = count("top_k", top_k)
-    banned = _banned(excluded, len(needs), len(offers))
-    _require_reference(needs, offers, policy)
+    banned = banned_pairs(excluded, len(needs), len(offers))
+    require_reference(needs, offers, policy)
     search = _search(needs, offers, policy, banned, top_k)
     found: list[Edges] = []
     done = 0
@@ -80,7 +80,7 @@ def find_candidates(
         done += len(rows)
         if on_progress:
             on_progress(done / len(needs))
-    return _by_need(found)
+    return by_need(found)
 
 
 def _search(needs: Needs, offers: Offers, policy: Policy, banned: IntArray, top_k: int) -> Search:
@@ -94,13 +94,15 @@ def _search(needs: Needs, offers: Offers, policy: Policy, banned: IntArray, top_
     return Reach(needs, offers, policy, banned=banned, top_k=top_k)
 
 
-def _require_reference(needs: Needs, offers: Offers, policy: Policy) -> None:
+def require_reference(needs: Needs, offers: Offers, policy: Policy) -> None:
+    """Raise ValueError for a skill or a sector that the policy does not know."""
     for side, listings in (("needs", needs), ("offers", offers)):
         integers(f"{side}.skills", listings.skills.ravel(), high=len(policy.skills))
         integers(f"{side}.sector", listings.sector, low=0, high=len(policy.sectors))
 
 
-def _banned(excluded: tuple[ArrayLike, ArrayLike] | None, n_needs: int, n_offers: int) -> IntArray:
+def banned_pairs(excluded: tuple[ArrayLike, ArrayLike] | None, n_needs: int, n_offers: int) -> IntArray:
+    """Return the excluded pairs as need × n_offers + offer, sorted; ValueError for a bad row."""
     if excluded is None:
         return np.empty(0, np.int64)
     need = integers("excluded", excluded[0], low=0, high=n_needs)
@@ -110,7 +112,7 @@ def _banned(excluded: tuple[ArrayLike, ArrayLike] | None, n_needs: int, n_offers
     return np.unique(need * max(n_offers, 1) + offer)
 
 
-def _by_need(blocks: list[Edges]) -> Edges:
+def by_need(blocks: list[Edges]) -> Edges:
     """Return the edges of all blocks by row of the need, best first. Column by column, to spare memory."""
     if not blocks:
         return Edges(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))

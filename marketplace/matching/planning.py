@@ -15,9 +15,10 @@ from marketplace.matching.circles import best_packing
 from marketplace.matching.cycles import find_cycles, graph_of
 from marketplace.matching.fairness import assign_fairly, first_bonus, priority, shared_value
 from marketplace.matching.policy import Policy
-from marketplace.matching.validation import BoolArray, FloatArray, IntArray, integers, weights
+from marketplace.matching.validation import BoolArray, FloatArray, IntArray
 
 OnStep = Callable[[str, float], None]
+Find = Callable[..., Edges]
 CANDIDATES, PAIRS, CIRCLES, TOGETHER, BASELINES = "candidates", "pairs", "circles", "together", "baselines"
 _TOLERANCE = 1e-9
 
@@ -69,7 +70,7 @@ def plan_round(
     excluded: tuple[ArrayLike, ArrayLike] | None = None,
     objective: str = "weight",
     top_k: int = 30,
-    edges: Edges | None = None,
+    find: Find = find_candidates,
     on_step: OnStep | None = None,
 ) -> Plan:
     """Choose the pairs and the exchange circles of a round.
@@ -80,8 +81,9 @@ def plan_round(
         See find_candidates().
     objective : str
         "weight" or "coverage": see assign().
-    edges : Edges, optional
-        The feasible pairs with their scores when they are known; `excluded` and `top_k` are then not read.
+    find : callable
+        What finds the feasible pairs, instead of find_candidates(): it is called as that is, with the
+        listings sorted by id, and must answer alike.
     on_step : callable, optional
         Called with the name of the step and the fraction of it that is done.
 
@@ -107,17 +109,14 @@ def plan_round(
     by_id = np.argsort(needs.id), np.argsort(offers.id)
     needs, offers = needs.take(by_id[0]), offers.take(by_id[1])
     with steps(CANDIDATES):
-        if edges is not None:
-            edges = _renumbered_edges(edges, needs, offers, by_id)
-        else:
-            edges = find_candidates(
-                needs,
-                offers,
-                policy,
-                top_k=top_k,
-                excluded=_renumbered(excluded, by_id),
-                on_progress=lambda fraction: steps.tell(CANDIDATES, fraction),
-            )
+        edges = find(
+            needs,
+            offers,
+            policy,
+            top_k=top_k,
+            excluded=_renumbered(excluded, by_id),
+            on_progress=lambda fraction: steps.tell(CANDIDATES, fraction),
+        )
     market = _Market(needs, offers, edges, objective, policy)
     with steps(PAIRS):
         alone = market.complete([])
@@ -283,12 +282,3 @@ def _renumbered(
         )
         renumbered.append(place[given] if known else given)
     return renumbered[0], renumbered[1]
-
-
-def _renumbered_edges(edges: Edges, needs: Needs, offers: Offers, by_id: tuple[IntArray, IntArray]) -> Edges:
-    """Return the edges as rows of the listings sorted by id; by need, best first."""
-    need = np.argsort(by_id[0])[integers("edges.need", edges.need, low=0, high=len(needs))]
-    offer = np.argsort(by_id[1])[integers("edges.offer", edges.offer, low=0, high=len(offers))]
-    weight = weights("edges.weight", edges.weight)
-    order = np.lexsort((offer, -weight, need))
-    return Edges(need[order], offer[order], edges.distance_km[order], weight[order])

@@ -9,7 +9,7 @@ from marketplace.matching.arrays import ON_SITE, REMOTE, Edges, Needs, Offers
 from marketplace.matching.policy import Policy
 from marketplace.matching.scoring import feasible_edges
 from marketplace.matching.ties import Wheel
-from marketplace.matching.validation import IntArray
+from marketplace.matching.validation import BoolArray, IntArray
 
 # Needs treated at a time: bounds the memory, about 100 MB in a dense city.
 BLOCK = 512
@@ -75,3 +75,22 @@ class Reach:
             tree = cKDTree(self.offers.point[placed]) if len(placed) else None
             self.buckets[skill] = (placed, tree, np.flatnonzero(offers_near & self.remote))
         return self.buckets[skill]
+
+
+def in_reach(needs: Needs, offers: Offers, policy: Policy) -> IntArray:
+    """Return the rows of the offers with a free place that some of the needs may reach, and some beyond.
+
+    By skill, and by the box around the needs, as wide as they go; those that teach remotely are everywhere.
+    O(n).
+    """
+    wanted = np.unique(needs.skills[needs.skills >= 0])
+    near: BoolArray = np.any((policy.similarity() >= policy.skill_floor)[wanted], axis=0)
+    fits = ((offers.skills >= 0) & near[offers.skills]).any(axis=1) & (offers.capacity > 0)
+    remote = offers.places & REMOTE > 0
+    placed = np.isfinite(needs.lat)
+    if not placed.any():
+        return np.flatnonzero(fits & remote)
+    margin = needs.radius_km[placed].max() + MARGIN_KM
+    low, high = needs.point[placed].min(axis=0) - margin, needs.point[placed].max(axis=0) + margin
+    inside = ((offers.point >= low) & (offers.point <= high)).all(axis=1)  # NaN is nowhere
+    return np.flatnonzero(fits & (remote | inside))

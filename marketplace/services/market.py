@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -20,6 +20,9 @@ from sqlalchemy.sql import ColumnElement
 from marketplace import clock, matching
 from marketplace.extensions import db
 from marketplace.matching import Needs, Offers, Plan, Policy, SectorTree, SkillGraph
+from marketplace.matching.candidates import by_need
+from marketplace.matching.distributed import find_candidates_on
+from marketplace.matching.shards import Cutter
 from marketplace.models import (
     LeftAlone,
     Listing,
@@ -29,7 +32,6 @@ from marketplace.models import (
     Match,
     MatchState,
     Organisation,
-    Place,
     Sector,
     SeedFile,
     Skill,
@@ -376,21 +378,26 @@ def plan(
     using: Policies,
     *,
     excluded: tuple[ArrayLike, ArrayLike] | None = None,
+    scheduler: str | None = None,
     on_step: Callable[[str, float], None] | None = None,
 ) -> Plan:
     """Return circles and pairs of a round over the market.
 
     `excluded`: pairs of rows never to be proposed; the closed pairs, unless told otherwise. Each need's
     pairs are scored by the settings of its territory. Priority and circles follow the nation's when several
-    rule, so that no territory can put its own needs before those of another.
+    rule, so that no territory can put its own needs before those of another. `scheduler`: address of a
+    scheduler of dask.distributed whose workers find the candidates. Raises SchedulerUnreachable.
     """
     closed = closed_pairs(market) if excluded is None else excluded
     ruling = {siren: using.of(siren) for siren in dict.fromkeys(market.territories)}
-    if len({id(policy) for policy in ruling.values()}) <= 1:
-        only = next(iter(ruling.values()), using.national)
-        return matching.plan_round(market.needs, market.offers, only, excluded=closed, on_step=on_step)
+    alike = len({id(policy) for policy in ruling.values()}) <= 1
     return matching.plan_round(
-        market.needs, market.offers, using.national, edges=_edges(market, using, closed), on_step=on_step
+        market.needs,
+        market.offers,
+        next(iter(ruling.values()), using.national) if alike else using.national,
+        excluded=closed,
+        find=_finder(market, using, scheduler),
+        on_step=on_step,
     )
 
 
@@ -409,9 +416,14 @@ def reasons(
     return [told[row] for row in range(len(need))]
 
 
-def alternatives(market: Market, using: Policies, need_row: int = 0) -> matching.Alternatives:
-    """Return what a need of the market finds among its offers, and what one change of it would open."""
-    need, offer = closed_pairs(market)
+def alternatives(
+    market: Market, using: Policies, need_row: int = 0, *, in_public: bool = False
+) -> matching.Alternatives:
+    """Return what a need of the market finds among its offers, and what one change of it would open.
+
+    `in_public`: as if no pair was closed, for those who must not learn who declined whom.
+    """
+    need, offer = (np.empty(0, np.int64),) * 2 if in_public else closed_pairs(market)
     policy = using.of(market.territories[need_row])
     return matching.alternatives(
         market.needs,
@@ -517,41 +529,32 @@ def chunks(items: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
         yield chunk
 
 
-def _edges(market: Market, using: Policies, excluded: tuple[ArrayLike, ArrayLike]) -> matching.Edges:
-    """Return the feasible pairs of a market under several policies."""
-    groups = _by_policy(market, using, np.arange(len(market.needs)))
-    parts = [_edges_of(market, policy, rows, excluded) for policy, rows in groups]
-    return matching.Edges(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+def _finder(market: Market, using: Policies, scheduler: str | None) -> Callable[..., matching.Edges]:
+    """Return what finds the feasible pairs of the market, whose rows are in order of id, for plan_round()."""
+    find = partial(find_candidates_on, scheduler) if scheduler else matching.find_candidates
+    groups = list(_by_policy(market, using, np.arange(len(market.needs))))
+    if len(groups) == 1:
+        return find
 
+    def under_each(
+        needs: Needs,
+        offers: Offers,
+        _national: Policy,
+        *,
+        top_k: int,
+        excluded: tuple[ArrayLike, ArrayLike],
+        on_progress: Callable[[float], None],
+    ) -> matching.Edges:
+        cut = Cutter(needs, offers, excluded=excluded)
+        found = []
+        for number, (policy, rows) in enumerate(groups, start=1):
+            part = cut.shard(rows, policy)
+            edges = find(part.needs, part.offers, policy, top_k=top_k, excluded=part.excluded)
+            found.append(part.in_market(edges))
+            on_progress(number / len(groups))
+        return by_need(found)
 
-def _edges_of(
-    market: Market, policy: Policy, need_rows: NDArray[np.int64], excluded: tuple[ArrayLike, ArrayLike]
-) -> tuple[NDArray[Any], ...]:
-    """Return need, offer, distance and weight of the feasible pairs of these needs."""
-    needs = market.needs.take(need_rows)
-    offer_rows = _reachable(needs, market.offers)
-    need, offer = (np.asarray(rows) for rows in excluded)
-    here = np.isin(need, need_rows) & np.isin(offer, offer_rows)
-    found = matching.find_candidates(
-        needs,
-        market.offers.take(offer_rows),
-        policy,
-        excluded=(np.searchsorted(need_rows, need[here]), np.searchsorted(offer_rows, offer[here])),
-    )
-    return need_rows[found.need], offer_rows[found.offer], found.distance_km, found.weight
-
-
-def _reachable(needs: Needs, offers: Offers) -> NDArray[np.int64]:
-    """Return the offers that some of the needs may reach: one territory need not look at the whole nation."""
-    remote = offers.places & int(Place.REMOTE) > 0
-    placed = np.isfinite(needs.lat)
-    if not placed.any():
-        return np.flatnonzero(remote)
-    lat, lon = needs.lat[placed], needs.lon[placed]
-    box = widened(lat.min(), lat.max(), lon.min(), lon.max(), by_km=float(needs.radius_km.max()))
-    south, north, west, east = box
-    near = (offers.lat >= south) & (offers.lat <= north) & (offers.lon >= west) & (offers.lon <= east)
-    return np.flatnonzero(remote | near)
+    return under_each
 
 
 def _edge_rows(need: NDArray[np.int64], n_needs: int) -> list[NDArray[np.int64]]:

@@ -96,6 +96,7 @@ def run(
     territory: str | None = None,
     dry_run: bool = False,
     settings: Settings | None = None,
+    scheduler: str | None = None,
     by: User | None = None,
     on_step: OnStep | None = None,
 ) -> RoundReport:
@@ -103,8 +104,9 @@ def run(
 
     Each need is scored by the settings of its territory. Live matches are not touched and a declined pair
     never comes back. What changed while the matcher computed is checked again before writing. `settings`: in
-    a dry run only, instead of those of the territory, or of the nation. `on_step(step, fraction)` follows the
-    progress. Raises NotFound for a SIREN that is no territory, FieldError for a setting that cannot be.
+    a dry run only, instead of those of the territory, or of the nation. `scheduler`: of dask.distributed,
+    whose workers find the candidates. `on_step(step, fraction)` follows the progress. Raises NotFound for a
+    SIREN that is no territory, FieldError for a setting that cannot be, SchedulerUnreachable.
     """
     if settings is not None and not dry_run:
         raise ValueError("settings are for a dry run: a round follows those that were applied")
@@ -120,7 +122,7 @@ def run(
     tell(LOAD, 1.0)
     loaded = perf_counter()
     closed = market.closed_pairs(pool)
-    plan = market.plan(pool, using, excluded=closed, on_step=on_step)
+    plan = market.plan(pool, using, excluded=closed, scheduler=scheduler, on_step=on_step)
     proposals = _proposals(pool, using, plan)
     alone = market.left_alone(pool, using, plan, closed)
     computed = perf_counter()
