@@ -2,15 +2,20 @@
 
 from flask import Flask
 
-from marketplace.web import converters, display, errors, guards, headers, session, static_files
+from marketplace.web import converters, display, errors, guards, headers, integration, session, static_files
 from marketplace.web.accounts import bp as accounts
 from marketplace.web.admin import bp as admin
+from marketplace.web.appeals import bp as appeals
+from marketplace.web.audit import bp as audit
+from marketplace.web.dashboard import bp as dashboard
 from marketplace.web.directory import bp as directory
+from marketplace.web.integration import bp as integration_bp
 from marketplace.web.listings import bp as listings
 from marketplace.web.matches import bp as matches
 from marketplace.web.moderation import bp as moderation
 from marketplace.web.organisations import bp as organisations
 from marketplace.web.public import bp as public
+from marketplace.web.reports import bp as reports
 from marketplace.web.search import bp as search
 from marketplace.web.tuning import bp as tuning
 
@@ -21,14 +26,19 @@ def init_app(app: Flask) -> None:
         public,
         directory,
         search,
+        integration_bp,
         accounts,
         organisations,
         listings,
         matches,
         moderation,
+        reports,
+        appeals,
         tuning,
+        dashboard,
         admin,
+        audit,
     ):
         app.register_blueprint(blueprint)
-    for part in (display, errors, guards, headers, session, static_files):
+    for part in (display, errors, guards, headers, integration, session, static_files):
         part.init_app(app)

@@ -8,6 +8,8 @@ from flask import Flask, current_app
 
 from marketplace import clock
 from marketplace.models import (
+    AppealOutcome,
+    CaseOutcome,
     DecisionAction,
     DecisionGround,
     DeclineReason,
@@ -20,8 +22,11 @@ from marketplace.models import (
     ModerationMode,
     OrganisationKind,
     Place,
+    ReportCategory,
     SizeClass,
 )
+from marketplace.services.report_cases import SubjectKind
+from marketplace.services.masking import Hidden
 from marketplace.services.text import fold
 
 SLUG_MAX = 60
@@ -83,6 +88,27 @@ LABELS: dict[type[Enum], dict[Enum, str]] = {
         DecisionGround.REPEATED: "Les mêmes manquements reviennent malgré les demandes",
         DecisionGround.ILLEGAL: "Le contenu est contraire à la loi",
     },
+    SubjectKind: {
+        SubjectKind.LISTING: "annonce",
+        SubjectKind.ORGANISATION: "structure",
+        SubjectKind.MESSAGE: "message",
+    },
+    ReportCategory: {
+        ReportCategory.ILLEGAL: "Contenu contraire à la loi",
+        ReportCategory.COMMERCIAL: "Trompeur, publicité ou vente",
+        ReportCategory.PERSONAL_DATA: "Coordonnées ou données personnelles",
+        ReportCategory.DISRESPECTFUL: "Irrespectueux ou discriminatoire",
+        ReportCategory.OFF_TOPIC: "Hors sujet",
+        ReportCategory.OTHER: "Autre chose",
+    },
+    CaseOutcome: {
+        CaseOutcome.NO_ACTION: "rien n’est changé",
+        CaseOutcome.ACTION: "une décision a été prise",
+    },
+    AppealOutcome: {
+        AppealOutcome.UPHELD: "la décision est maintenue",
+        AppealOutcome.REVERSED: "la décision est annulée",
+    },
     OrganisationKind: {
         OrganisationKind.FIRM: "entreprise",
         OrganisationKind.ASSOCIATION: "association",
@@ -102,6 +128,10 @@ LABELS: dict[type[Enum], dict[Enum, str]] = {
     ModerationMode: {
         ModerationMode.BEFORE: "relecture avant publication",
         ModerationMode.AFTER: "relecture après publication",
+    },
+    Hidden: {
+        Hidden.FEW: "moins de 5",
+        Hidden.KEPT: "non communiqué",
     },
     Place: {
         Place.HELPER: "chez la structure qui aide",
