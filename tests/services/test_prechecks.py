@@ -64,13 +64,22 @@ def test_a_link_is_seen(text):
         "500 euros",
         "2 k€",
         "cinquante euros",
-        "devis gratuit",
-        "nos tarifs",
-        "remise de 10 %",
     ],
 )
 def test_a_price_is_seen(text):
     assert seen_in(text) == ["price"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "devis gratuit", "Devis sur demande", "nos tarifs", "remise de 10 %", "promo -20 %", "tarif préférentiel",
+        "le meilleur prix", "un excellent rapport qualité-prix", "offre de lancement", "sans engagement",
+        "Profitez de notre expérience", "leader de la caisse en ligne", "satisfait ou remboursé", "code promo",
+    ],
+)  # fmt: skip
+def test_a_text_that_sells_is_seen(text):
+    assert seen_in(text) == ["commercial"]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +92,7 @@ def test_a_price_is_seen(text):
         "Passer de 20 à 200 commandes par semaine. Ensuite, une version 3.11 suffit.",
         "Écrire @ ou # au clavier... etc. Merci.Bonne journée.",
         "Comprendre ce que coûte un site, et à quoi sert un devis.",
+        "Réserver une table en ligne, afficher un prix barré, préparer nos commandes de Noël.",
         "",
     ],
 )
