@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import product
 
 from werkzeug.datastructures import MultiDict
-from wtforms import BooleanField, Field, RadioField, SelectField, SelectMultipleField
+from wtforms import BooleanField, Field, HiddenField, RadioField, SelectField, SelectMultipleField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -14,20 +14,27 @@ from marketplace.models import Listing, ListingKind, Organisation, Place, Skill
 from marketplace.models.listings import (
     CAPACITY_MAX,
     DESCRIPTION_MAX,
+    DESCRIPTION_MIN,
     RADIUS_MAX_KM,
     TITLE_MAX,
+    TITLE_MIN,
+    TOTAL_MAX,
 )
-from marketplace.services import skills
+from marketplace.services import guesses, sectors, skills
+from marketplace.services.guesses import LevelGuess, SectorGuess
 from marketplace.services.listings import ListingSheet
+from marketplace.services.text import is_keepable
 from marketplace.web.display import DAYS, LEVELS, URGENCIES
-from marketplace.web.forms import BaseForm, LongTextField, TextField, WholeNumber, is_keepable
+from marketplace.web.forms import BaseForm, LongTextField, TextField, WholeNumber
 
 PLACES = {"aide": Place.HELPER, "apprend": Place.LEARNER, "distance": Place.REMOTE}
 # « lundi-matin » → bit 0, as models.listings counts them.
 HALF_DAY_BITS = {
     f"{day}-{half}": 1 << bit for bit, (day, half) in enumerate(product(DAYS, ("matin", "apres-midi")))
 }
-TOTAL_MAX = 1000
+LEVEL_DEFAULT = 2
+# What the page asks and no link answers.
+_OF_THE_PAGE = frozenset(("level_ticked", "sector_proposal"))
 PICK_SKILL = "Choisissez la compétence, dans la liste ou parmi les propositions."
 PICK_PLACE = "Cochez au moins un lieu."
 SAME_SKILL = "Cette compétence est déjà choisie plus haut."
@@ -74,11 +81,18 @@ class HalfDays(Ticks):
 class ListingForm(BaseForm):
     """What a need and an offer have in common. `chosen`: the skills once valid, the main one first."""
 
-    description = LongTextField("Dites-le avec vos mots", max_length=DESCRIPTION_MAX, min_length=20)
+    description = LongTextField("Dites-le avec vos mots", max_length=DESCRIPTION_MAX, min_length=DESCRIPTION_MIN)
     proposal = RadioField("Est-ce l’une de ces compétences ?", name="proposition", validate_choice=False)
     skill = SelectField("Compétence", name="competence", default="")
-    title = TextField("Titre (facultatif)", name="titre", max_length=TITLE_MAX, min_length=5, required=False)
-    level = RadioField("Niveau", name="niveau", coerce=int, default=2)
+    title = TextField(
+        "Titre (facultatif)", name="titre", max_length=TITLE_MAX, min_length=TITLE_MIN, required=False
+    )
+    level = RadioField("Niveau", name="niveau", coerce=int, default=LEVEL_DEFAULT)
+    # The level that the page had ticked: another one sent is the person's own choice.
+    level_ticked = HiddenField("", name="niveau_propose", default=str(LEVEL_DEFAULT))
+    sector_proposal = RadioField(
+        "Est-ce bien votre activité ?", name="activite_proposee", validate_choice=False, default=""
+    )
     places = Ticks("Où ?", name="lieu", validators=[DataRequired(PICK_PLACE)], default=["aide", "apprend"])
     radius_km = WholeNumber("Distance maximale, en km", name="rayon", minimum=0, maximum=RADIUS_MAX_KM)
     organisation = RadioField("Pour quelle structure ?", name="structure", coerce=int)
@@ -122,9 +136,12 @@ class ListingForm(BaseForm):
         ]
         self.places.choices = [SelectChoice(value, said) for value, said in self.place_labels.items()]
         self._offer_structures()
-        self.proposal.choices = []
+        self.proposal.choices = self.sector_proposal.choices = []
+        self.level_guess: LevelGuess | None = None
+        self.sector_guess: SectorGuess | None = None
         if self.proposal.raw_data:
             self.propose_skills()
+        self._remember_guesses()
 
     def validate_skill(self, field: SelectField) -> None:
         slugs = [self.proposal.data or field.data, self.extra_1.data, self.extra_2.data]
@@ -154,6 +171,21 @@ class ListingForm(BaseForm):
             other = SelectChoice("", "Aucune : je choisis dans la liste")
             self.proposal.choices = [*(SelectChoice(slug, label) for slug, label in found), other]
 
+    def propose_from_text(self) -> None:
+        """Tick the level and the trade that the description tells, where the person has not chosen."""
+        text = self.description.data or ""
+        guess = guesses.level(self.kind, text)
+        if guess and str(self.level.data) == self.level_ticked.data:
+            self._tick_level(guess)
+        if not self.structures:
+            self._offer_sector(guesses.sector(text))
+
+    @property
+    def sector_code(self) -> str:
+        """Return the trade that the text told and the person left ticked; empty otherwise."""
+        guessed = self.sector_guess.sector.code if self.sector_guess else ""
+        return guessed if guessed == self.sector_proposal.data else ""
+
     def sheet(self) -> ListingSheet:
         """Return what was said; the form must be valid."""
         main, *extra = self.chosen
@@ -177,6 +209,31 @@ class ListingForm(BaseForm):
     def typed(self) -> dict[str, list[str]]:
         """Return what was sent, by the name of each field: what a draft keeps."""
         return {field.name: list(field.raw_data or ()) for field in self if field.name != "csrf_token"}
+
+    def _tick_level(self, guess: LevelGuess) -> None:
+        self.level_guess = guess
+        self.level.data = guess.level
+        self.level_ticked.raw_data, self.level_ticked.data = None, str(guess.level)
+
+    def _offer_sector(self, guess: SectorGuess | None) -> None:
+        if guess is None:
+            return
+        self.sector_guess = guess
+        self.sector_proposal.choices = [
+            SelectChoice(guess.sector.code, sectors.said(guess.sector)),
+            SelectChoice("", "Non : je la dirai plus tard"),
+        ]
+        if not self.sector_proposal.raw_data:
+            self.sector_proposal.data = guess.sector.code
+
+    def _remember_guesses(self) -> None:
+        """Say again what a page before had ticked, and why, while it still is."""
+        text = self.description.data or ""
+        if self.level_ticked.raw_data and self.level_ticked.data == str(self.level.data):
+            guess = guesses.level(self.kind, text)
+            self.level_guess = guess if guess and guess.level == self.level.data else None
+        if self.sector_proposal.raw_data and not self.structures:
+            self._offer_sector(guesses.sector(text))
 
     def _offer_structures(self) -> None:
         if len(self.structures) < 2:  # noqa: PLR2004
@@ -253,6 +310,7 @@ def answers_of(listing: Listing) -> dict[str, object]:
         "extra_2": extra[1] if len(extra) > 1 else "",
         "title": listing.title,
         "level": listing.level,
+        "level_ticked": "",
         "places": [value for value, place in PLACES.items() if listing.places & place],
         "radius_km": listing.radius_km,
         "availability": [value for value, bit in HALF_DAY_BITS.items() if listing.availability & bit],
@@ -271,14 +329,15 @@ def told_by(kind: ListingKind, address: MultiDict[str, str]) -> dict[str, object
     told: dict[str, object] = {}
     for name in probe.data:
         field = probe[name]
-        if field.name not in address:
+        if field.name not in address or name in _OF_THE_PAGE:
             continue
         if isinstance(field, TextField):
             if is_keepable(field.data, several_lines=field.several_lines):
                 told[name] = field.data[: field.max_length]
         elif field.validate(probe):
             told[name] = field.data
-    return told
+    # What a link says is chosen: the text does not tick another one.
+    return told | {"level_ticked": ""} if "level" in told else told
 
 
 def _number(field: WholeNumber) -> int:

@@ -9,7 +9,7 @@ from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 
 from marketplace.models import Listing, ListingKind, ListingState, Organisation, User
-from marketplace.services import drafts, listings, organisations
+from marketplace.services import drafts, listings, organisations, prechecks
 from marketplace.services.errors import FieldError
 from marketplace.web import returning
 from marketplace.web.display import slug_of
@@ -67,7 +67,7 @@ def change(listing: Listing) -> ResponseReturnValue:
     sheet, submit = form.sheet(), _action() != AS_DRAFT
     flags = _to_confirm(form, listing.organisation_id, listing)
     if flags:
-        return _edit_page(form, listing, flags=flags)
+        return _edit_page(form, listing, **_told_of(form, flags))
     try:
         changed = listings.change(listing.id, sheet, by=current_user, submit=submit)
     except FieldError as error:
@@ -88,6 +88,7 @@ def _open(kind: ListingKind, structures: Sequence[Organisation], person: User | 
     form = FORMS[kind](data=usual | told, structures=structures)
     if "skill" not in told:
         form.propose_skills(domain=request.args.get("domaine", ""))
+    form.propose_from_text()
     return _page(form, draft=draft)
 
 
@@ -99,7 +100,7 @@ def _send(form: ListingForm, person: User) -> ResponseReturnValue:
     flags = [] if sent else _to_confirm(form, organisation_id)
     if flags:
         _keep(form, person)
-        return _page(form, flags=flags)
+        return _page(form, **_told_of(form, flags))
     listing = listings.publish(
         form.kind, sheet, organisation_id=organisation_id, by=person, as_draft=as_draft
     )
@@ -112,7 +113,8 @@ def _send(form: ListingForm, person: User) -> ResponseReturnValue:
 
 def _account_first(form: ListingForm, person: User | None) -> ResponseReturnValue:
     """Keep the text and send its author to sign up, or to say for which structure; they come back to it."""
-    of_structure = {name: request.args[name] for name in OF_STRUCTURE if name in request.args}
+    guessed = {"secteur": form.sector_code} if form.sector_code else {}
+    of_structure = guessed | {name: request.args[name] for name in OF_STRUCTURE if name in request.args}
     onward = {"suite": returning.wanted()} if returning.wanted() else {}
     to_kept = {KEPT: _keep(form, person), **of_structure, **onward}
     back = f"{url_for(ENDPOINTS[form.kind])}?{urlencode(to_kept)}"
@@ -135,10 +137,17 @@ def _to_confirm(form: ListingForm, organisation_id: int, listing: Listing | None
     return listings.foresee(form.kind, form.sheet(), organisation_id=organisation_id, listing=listing)
 
 
+def _told_of(form: ListingForm, flags: list[str]) -> dict[str, object]:
+    """Return what the page says of the pre-checks: which, and the words that set them off."""
+    sheet = form.sheet()
+    return {"flags": flags, "passages": prechecks.passages(sheet.title, sheet.description)}
+
+
 def _find_skill(form: ListingForm) -> bool:
-    """Propose skills for the description. False when there is none to propose."""
+    """Propose skills for the description, and what else it tells. False when there is no skill to propose."""
     if form.description.validate(form):
         form.propose_skills()
+        form.propose_from_text()
     return bool(form.proposal.choices or form.description.errors)
 
 
