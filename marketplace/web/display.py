@@ -25,8 +25,8 @@ from marketplace.models import (
     ReportCategory,
     SizeClass,
 )
-from marketplace.services.report_cases import SubjectKind
 from marketplace.services.masking import Hidden
+from marketplace.services.report_cases import SubjectKind
 from marketplace.services.text import fold
 
 SLUG_MAX = 60

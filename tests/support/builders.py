@@ -12,7 +12,10 @@ from stdnum.luhn import calc_check_digit
 from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import (
+    Appeal,
     Commune,
+    DecisionAction,
+    DecisionGround,
     DeclineReason,
     Listing,
     ListingKind,
@@ -24,9 +27,13 @@ from marketplace.models import (
     Membership,
     MembershipRole,
     MembershipState,
+    ModerationDecision,
     ModerationMode,
     Organisation,
     Place,
+    Report,
+    ReportCase,
+    ReportCategory,
     Skill,
     Territory,
     TerritoryRole,
@@ -196,6 +203,76 @@ class Market:
 
     def admin(self) -> User:
         return self.user(admin=True)
+
+    def case(self, subject: Listing | Organisation, **fields: Any) -> ReportCase:
+        """Return an open case on the subject, with one report in it."""
+        is_listing = isinstance(subject, Listing)
+        commune = db.session.get_one(Commune, subject.commune_insee)
+        number = next(self._number)
+        case = ReportCase(
+            **{
+                "listing_id": subject.id if is_listing else None,
+                "organisation_id": None if is_listing else subject.id,
+                "territory_siren": commune.territory_siren,
+                "snapshot": {"title": subject.title, "text": subject.description}
+                if is_listing
+                else {"title": subject.name},
+                **fields,
+            }
+        )
+        case.reports = [
+            Report(
+                category=ReportCategory.COMMERCIAL,
+                explanation="Ce texte vend une prestation.",
+                name=f"Voisin {number}",
+                email=f"voisin{number}@passage.example",
+            )
+        ]
+        return self._keep(case)
+
+    def rejection(self, listing: Listing, *, by: User | None = None, **fields: Any) -> ModerationDecision:
+        """Return a decision against the listing; the listing's own state is the test's affair."""
+        return self._keep(
+            ModerationDecision(
+                **{
+                    "listing_id": listing.id,
+                    "territory_siren": listing.territory_siren,
+                    "moderator_id": by.id if by else None,
+                    "action": DecisionAction.REJECT,
+                    "ground": DecisionGround.UNCLEAR,
+                    "facts": "On ne comprend pas ce qui est cherché.",
+                    "snapshot": {"title": listing.title, "description": listing.description},
+                    **fields,
+                }
+            )
+        )
+
+    def suspension(self, organisation: Organisation, *, by: User | None = None) -> ModerationDecision:
+        """Return a decision that suspends the structure; whether it still is, is the test's affair."""
+        commune = db.session.get_one(Commune, organisation.commune_insee)
+        return self._keep(
+            ModerationDecision(
+                organisation_id=organisation.id,
+                territory_siren=commune.territory_siren,
+                moderator_id=by.id if by else None,
+                action=DecisionAction.SUSPEND,
+                ground=DecisionGround.REPEATED,
+                facts="Trois annonces vendent la même prestation.",
+                snapshot={"name": organisation.name},
+            )
+        )
+
+    def appeal(self, decision: ModerationDecision, **fields: Any) -> Appeal:
+        return self._keep(
+            Appeal(
+                decision_id=decision.id,
+                territory_siren=decision.territory_siren,
+                first_decider_id=decision.moderator_id,
+                text="Le texte dit bien ce que nous cherchons.",
+                due_at=clock.now() + timedelta(days=15),
+                **fields,
+            )
+        )
 
     def _listing(self, kind: ListingKind, fields: dict[str, Any]) -> Listing:
         organisation = fields.pop("organisation", None) or self.organisation()

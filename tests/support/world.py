@@ -8,10 +8,12 @@ from flask import Flask, current_app
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import (
     Frequency,
     ListingState,
+    MatchOrigin,
     MatchState,
     Membership,
     MembershipState,
@@ -19,7 +21,7 @@ from marketplace.models import (
     SavedSearch,
     User,
 )
-from marketplace.services import accounts, listings, moderation, policies, saved_searches
+from marketplace.services import accounts, appeal_links, listings, moderation, policies, saved_searches
 from marketplace.services import market as market_service
 from marketplace.web.display import slug_of
 from marketplace.web.tuning.forms import SHOWN_SETTINGS, SHOWN_WEIGHTS
@@ -36,6 +38,12 @@ LISTING = {
     "rayon": "20",
     "action": "confirmer",
 }
+REPORT = {
+    "categorie": "commercial",
+    "explication": "Ce texte vend une prestation, il ne propose pas d’échange.",
+    "bonne_foi": "y",
+}
+VISITOR = {"nom": "Léa Pain", "mail": "lea@boulangerie.example"}
 
 
 class Act(NamedTuple):
@@ -105,6 +113,22 @@ class World:
             for state in (ListingState.DRAFT, ListingState.PENDING, ListingState.PAUSED)
         }
         self.matches = {state: self._match(state) for state in (MatchState.PROPOSED, MatchState.AGREED)}
+        self.asked = market.match(
+            need=market.need(organisation=self.firm),
+            offer=self.offer,
+            state=MatchState.ACCEPTED,
+            need_accepted_at=None,
+            offer_accepted_at=clock.now(),
+            origin=MatchOrigin.PERSON,
+            started_by_id=market.speaker(self.counterpart).id,
+            message="Je peux venir vous montrer.",
+        )
+        self.case = market.case(self.offer)
+        self.rejection = market.rejection(market.need(organisation=self.firm, state=ListingState.REJECTED))
+        market.suspension(self.firm)
+        self.appeal = market.appeal(
+            market.rejection(market.need(organisation=self.counterpart, state=ListingState.REJECTED))
+        )
         self.request = self._request(self.firm)
         self.orphan_request = self._request(self._orphan())
         self.saved = self._saved(self.people["manager"])
@@ -148,8 +172,19 @@ class World:
             "matches.counterparts": lambda: need,
             "moderation.review": lambda: {"listing_id": self.hidden[ListingState.PENDING].id},
             "moderation.decide": lambda: {"listing_id": self.hidden[ListingState.PENDING].id},
+            "reports.new": lambda: need,
+            "reports.new_on_organisation": lambda: {"organisation_id": self.firm.id},
+            "reports.new_on_message": lambda: {"match_id": self.asked.id},
+            "reports.case": lambda: {"case_id": self.case.id},
+            "reports.decide": lambda: {"case_id": self.case.id},
+            "appeals.new": lambda: {"token": appeal_links.for_decision(self.rejection)},
+            "appeals.of_listing": lambda: {"listing_id": self.rejection.listing_id},
+            "appeals.of_organisation": lambda: {"organisation_id": self.firm.id},
+            "appeals.case": lambda: {"appeal_id": self.appeal.id},
+            "appeals.decide": lambda: {"appeal_id": self.appeal.id},
             "tuning.settings": lambda: {"siren": RENNES_METROPOLE},
             "tuning.apply": lambda: {"siren": RENNES_METROPOLE},
+            "integration.sitemap_file": lambda: {"name": "annonces-1"},
             "static": lambda: {"filename": "site.css"},
         }
         return known[endpoint]() if endpoint in known else {}
@@ -193,6 +228,12 @@ class World:
                 "faits": "On ne comprend pas ce qui est cherché.",
                 "version": self._version(),
             },
+            "reports.new": REPORT | VISITOR,
+            "reports.new_on_organisation": REPORT | VISITOR,
+            "reports.new_on_message": REPORT,
+            "reports.decide": {"decision": "rien", "raisons": "Rien dans ce texte ne va contre la charte."},
+            "appeals.new": {"texte": "Le texte dit bien ce que nous cherchons."},
+            "appeals.decide": {"reponse": "upheld", "raisons": "Le texte ne le dit pas."},
             "tuning.settings": tuning_form(),
             "tuning.apply": tuning_form(),
         }.get(endpoint, {})

@@ -16,13 +16,17 @@ PEOPLE = ("visitor", "outsider", "employee", "manager", "moderator elsewhere", "
 # For anybody: the same page, whoever looks.
 PUBLIC = """
 GET public.home, GET public.privacy, GET public.legal, GET public.accessibility, GET public.algorithm,
-GET public.healthz, GET public.readyz, GET public.robots, GET public.sitemap, GET static,
+GET public.healthz, GET public.readyz, GET public.robots, GET static,
+GET integration.show, GET integration.widget_listings, GET integration.widget_height,
+GET integration.listings_feed, GET integration.sitemap_index, GET integration.sitemap_file,
 GET directory.needs, GET directory.offers, GET directory.skills, GET directory.skill,
 GET directory.territories, GET directory.territory, GET directory.suggest_communes, GET search.results,
 GET search.stop, POST search.stop,
 GET listings.show, GET listings.renew_by_mail, POST listings.renew_by_mail,
 GET listings.publish_need, GET listings.publish_offer,
 GET organisations.show,
+GET reports.new, POST reports.new, GET reports.new_on_organisation, POST reports.new_on_organisation,
+GET appeals.new, POST appeals.new,
 GET accounts.check_mail, GET accounts.resend, POST accounts.resend,
 GET accounts.confirm, POST accounts.confirm, GET accounts.forgotten, POST accounts.forgotten,
 GET accounts.reset_sent, GET accounts.reset, POST accounts.reset
@@ -69,6 +73,19 @@ POST search.remove              login 404 404 on  404 404 404
 GET moderation.queue            login 403 403 403 200 200 200
 GET moderation.review           login 404 404 404 404 200 200
 POST moderation.decide          login 404 404 404 404 on  on
+GET audit.log                   login 403 403 403 200 200 200
+GET audit.export                login 403 403 403 200 200 200
+GET admin.home                  login 403 403 403 403 403 200
+GET reports.new_on_message      login 404 200 200 404 404 404
+POST reports.new_on_message     login 404 on  on  404 404 404
+GET reports.queue               login 403 403 403 200 200 200
+GET reports.case                login 404 404 404 404 200 200
+POST reports.decide             login 404 404 404 404 on  on
+GET appeals.of_listing          login 404 on  on  404 404 404
+GET appeals.of_organisation     login 404 on  on  404 404 404
+GET appeals.queue               login 403 403 403 200 200 200
+GET appeals.case                login 404 404 404 404 200 200
+POST appeals.decide             login 404 404 404 404 on  on
 GET tuning.settings             login 404 404 404 404 200 200
 POST tuning.settings            login 404 404 404 404 200 200
 POST tuning.apply               login 404 404 404 404 on  on
