@@ -6,6 +6,7 @@ machine: SQLite, reference data from the repository, mail written to files.
 
 import contextlib
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -44,10 +45,21 @@ DEFAULTS: dict[str, str | int | bool] = {
     "TRUSTED_PROXIES": 0,
     # Hour (Europe/Paris) of the nightly round run by `flask worker`.
     "NIGHTLY_ROUND_HOUR": 3,
+    # Requests a minute that the API answers to one address, and to one partner's token.
+    "API_REQUESTS_PER_MINUTE": 120,
+    "API_PARTNER_REQUESTS_PER_MINUTE": 300,
     # Who publishes the site, who hosts it (name, address), where people write: told on the legal pages.
     "PUBLISHER": "",
     "HOSTING": "",
     "CONTACT_EMAIL": "",
+    # Sites that may frame the widget, separated by spaces: "https://www.site.example https://*.other.example".
+    "WIDGET_ORIGINS": "",
+    # Where the open-data dumps are kept; empty: in the instance folder.
+    "OPEN_DATA_FOLDER": "",
+    # Issuer of ProConnect, or of another OpenID Connect provider; empty: nobody logs in by it.
+    "PROCONNECT_ISSUER": "",
+    "PROCONNECT_CLIENT_ID": "",
+    "PROCONNECT_CLIENT_SECRET": "",
     # True when the demonstration market is loaded: pages say so, mails are pointed out in their folder.
     "DEMONSTRATION": False,
 }
@@ -60,7 +72,13 @@ BOUNDS = {
     "ARGON2_MEMORY_KIB": (8, 4_194_304),
     "TRUSTED_PROXIES": (0, 10),
     "NIGHTLY_ROUND_HOUR": (0, 23),
+    "API_REQUESTS_PER_MINUTE": (1, 100_000),
+    "API_PARTNER_REQUESTS_PER_MINUTE": (1, 100_000),
 }
+
+
+# What CSP's frame-ancestors takes: a scheme, a host (one star may lead it), a port.
+_ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?", re.ASCII)
 
 
 def load(overrides: Mapping[str, object] | None, instance: Path) -> dict[str, object]:
@@ -78,6 +96,8 @@ def load(overrides: Mapping[str, object] | None, instance: Path) -> dict[str, ob
         config["DATABASE_URL"] = f"sqlite:///{instance / 'marketplace.sqlite3'}"
     if not config["MAIL_FOLDER"]:
         config["MAIL_FOLDER"] = str(instance / "mail")
+    if not config["OPEN_DATA_FOLDER"]:
+        config["OPEN_DATA_FOLDER"] = str(instance / "open-data")
     if not config["SECRET_KEY"]:
         config["SECRET_KEY"] = _kept_secret(instance)
     https = str(config["PUBLIC_URL"]).startswith("https://")
@@ -126,6 +146,11 @@ def _check(config: Mapping[str, object]) -> None:
     for name, (low, high) in BOUNDS.items():
         if not low <= int(str(config[name])) <= high:
             raise ValueError(f"{name} must be between {low} and {high}, not {config[name]}")
+    for origin in str(config["WIDGET_ORIGINS"]).split():
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                f"WIDGET_ORIGINS must hold origins like https://www.site.example, not {origin!r}"
+            )
 
 
 def _driver(url: str) -> str:

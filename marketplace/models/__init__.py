@@ -21,6 +21,7 @@ from marketplace.models.matches import (
     MatchOrigin,
     MatchState,
     RoundOutcome,
+    RoundPrice,
 )
 from marketplace.models.moderation import (
     DecisionAction,
@@ -137,6 +138,7 @@ __all__ = [
     "ReviewGround",
     "ReviewState",
     "RoundOutcome",
+    "RoundPrice",
     "SavedSearch",
     "SavedSearchNews",
     "SearchEntry",

@@ -7,13 +7,26 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
 from geopy.distance import geodesic
 from numpy.typing import NDArray
-from sqlalchemy import CompoundSelect, Select, Subquery, and_, case, exists, func, select, union
+from sqlalchemy import (
+    CompoundSelect,
+    Select,
+    Subquery,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+    union,
+)
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 from sqlalchemy.sql import ColumnElement
 
@@ -48,7 +61,6 @@ COUNT_MAX = 1000
 LATEST = 6
 DEFAULT_RADIUS_KM = 20
 TERRITORIES_SHOWN = 100
-SITEMAP_LISTINGS = 2000
 _LONGEST_NAME = 120  # letters of a territory's, as its column
 # Rows read for one shown where _sift takes some out: a circle fills 79 % of its box.
 _READ_AHEAD = 2
@@ -58,6 +70,7 @@ _LONG_WORD = 4  # letters, from which a plural's ending is left out
 
 
 Point = tuple[float, float]  # latitude, longitude
+Mark = tuple[datetime, int]  # when a listing was published, and its id: where a slice of a list ends
 
 
 class _Spot(NamedTuple):
@@ -154,6 +167,34 @@ def latest(kind: ListingKind, *, limit: int = LATEST) -> list[Found]:
     return load([spot.id for spot in _spots(kind, Filters(), limit=limit)], None)
 
 
+def newest_before(
+    kinds: Sequence[ListingKind],
+    filters: Filters,
+    *,
+    before: Mark | None,
+    limit: int,
+    since: datetime | None = None,
+) -> tuple[list[Found], Mark | None]:
+    """Return the newest that pass all filters but `sort`, and the mark after which there are more, if any.
+
+    Around a commune there may be fewer than `limit` and more behind: what the circle cuts off its box.
+    """
+    rows: list[tuple[datetime, int]] = []
+    for kind in kinds:  # each has its index by date
+        found = _passing(kind, filters).c
+        query = select(found.published_at, found.id).order_by(found.published_at.desc(), found.id.desc())
+        if before:
+            mark = tuple_(literal(before[0], Listing.published_at.type), literal(before[1]))
+            query = query.where(tuple_(found.published_at, found.id) < mark)
+        if since:
+            query = query.where(found.published_at >= since)
+        rows += [(published_at, key) for published_at, key in db.session.execute(query.limit(limit + 1))]
+    rows.sort(reverse=True)
+    listed = load([key for _, key in rows[:limit]], filters.near)
+    within = [one for one in listed if one.distance_km is None or one.distance_km <= filters.radius_km]
+    return within, rows[limit - 1] if len(rows) > limit else None
+
+
 def counts() -> dict[str, Counted]:
     """Return what is online about each skill, by its slug; a listing counts for its main skill."""
     published = select(Listing.skill_id, Listing.kind, func.count()).where(
@@ -196,6 +237,11 @@ def sections() -> Sequence[Sector]:
 def sector(code: str) -> Sector | None:
     """Return an entry of the NAF tree, at any level."""
     return db.session.get(Sector, code)
+
+
+def territory_named(siren: str) -> Territory | None:
+    """Return the territory of this SIREN, open or not."""
+    return db.session.get(Territory, siren)
 
 
 def open_territories() -> Sequence[Territory]:
@@ -244,13 +290,6 @@ def territory(siren: str) -> TerritorySheet:
     )
 
 
-def newest() -> list[Listing]:
-    """Return the newest of each kind for the sitemap, bare: SITEMAP_LISTINGS at most."""
-    query = select(Listing).where(_is_listed()).order_by(Listing.published_at.desc(), Listing.id.desc())
-    each = [query.where(Listing.kind == kind).limit(SITEMAP_LISTINGS // 2) for kind in ListingKind]
-    return [listing for one in each for listing in db.session.scalars(one)]
-
-
 def load(ids: Sequence[int], near: Commune | None) -> list[Found]:
     """Return the listings of these ids, in this order, with what lists show and how far they are."""
     rows = db.session.scalars(select(Listing).where(Listing.id.in_(ids)).options(*SHOWN))
@@ -259,7 +298,8 @@ def load(ids: Sequence[int], near: Commune | None) -> list[Found]:
     return [Found(listing, _distance_km(_point(near), listing)) for listing in kept]
 
 
-def _is_listed() -> ColumnElement[bool]:
+def is_listed() -> ColumnElement[bool]:
+    """Return the condition of what anybody may find: online, not past its term, nobody suspended."""
     term = _off_index(Listing.expires_at)  # ix_listing_expiry would be read from end to end
     # By the row, not by the list of the suspended: a page looks at few listings.
     suspended = exists().where(
@@ -361,7 +401,7 @@ def _point(near: Commune | None) -> Point | None:
 
 
 def _conditions(kind: ListingKind, filters: Filters) -> list[ColumnElement[bool]]:
-    conditions = [Listing.kind == kind, _is_listed()]
+    conditions = [Listing.kind == kind, is_listed()]
     if filters.domain:
         of_domain = select(Skill.id).where(Skill.domain_slug == filters.domain.slug)
         conditions.append(Listing.skill_id.in_(of_domain))

@@ -431,15 +431,3 @@ def test_one_looks_as_far_as_the_territory_says(market):
     market.open_territory(RENNES_METROPOLE).default_radius_km = 35
     db.session.commit()
     assert directory.usual_radius_km(places.get(CESSON)) == 35
-
-
-# --- The map for search engines ---
-
-
-def test_the_map_holds_the_newest_of_each_kind_that_are_online(market, monkeypatch):
-    firm = market.organisation()
-    needs = [market.need(organisation=firm).id for _ in range(3)]
-    offers = [market.offer(organisation=firm).id for _ in range(3)]
-    market.need(organisation=firm, state=ListingState.PENDING)
-    monkeypatch.setattr(directory, "SITEMAP_LISTINGS", 4)
-    assert [listing.id for listing in directory.newest()] == [*needs[:0:-1], *offers[:0:-1]]

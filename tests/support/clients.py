@@ -20,4 +20,6 @@ class SeparateClient(FlaskClient):
             has_app_context()
         ):  # a redirect that is followed comes from a request, which has none of the test's
             db.session.rollback()  # the test holds no lock, and reads afresh afterwards
-        return Context().run(super().open, *args, **kwargs)
+        kwargs.setdefault("buffered", True)  # a body that is sent while it is made is made in there too
+        # An answer that is streamed reads the database until its end: that is part of the request.
+        return Context().run(super().open, *args, **{"buffered": True, **kwargs})

@@ -1,7 +1,6 @@
 """Home, explanations, legal notices, and what every page shares."""
 
 import re
-import xml.etree.ElementTree as ET
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -9,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 from marketplace import clock
 from marketplace.extensions import db
 from marketplace.matching.policy import BOUNDS, VERSION, WEIGHTS
-from marketplace.models import ListingState, MatchingRound
+from marketplace.models import MatchingRound
 from marketplace.services import listings, mailer, search
 from tests.support.builders import RENNES_METROPOLE
 from tests.support.queries import counted
@@ -274,20 +273,6 @@ def test_the_publisher_and_the_host_are_told(client, app):
 
 
 # --- For search engines ---
-
-
-def test_the_map_leads_to_pages_that_exist(client, market):
-    market.open_territory(RENNES_METROPOLE)
-    need = market.need(title="Vendre mes confitures & miels")
-    market.need(state=ListingState.PENDING)
-    response = client.get("/sitemap.xml")
-    assert response.mimetype == "application/xml"
-    tree = ET.fromstring(response.data)
-    found = [url.text for url in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
-    assert len(found) == 9 + 92 + 1 + 1
-    assert f"http://localhost/annonces/{need.id}-vendre-mes-confitures-miels" in found
-    for address in [*found[:10], *found[-2:]]:
-        assert client.get(address.removeprefix("http://localhost")).status_code == 200
 
 
 def test_robots_are_told_where_the_map_is_and_what_is_private(client):

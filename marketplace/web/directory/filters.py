@@ -116,12 +116,21 @@ class Asked:
         return url_for(request.endpoint or "", **values)
 
     @property
+    def kept(self) -> dict[str, str]:
+        """The filters alone, without their order, the kind of a list among them."""
+        of_list = {"type": KIND_NAMES[self.list_of]} if self.list_of else {}
+        return {name: value for name, value in self.state.items() if name != "tri"} | of_list
+
+    @property
+    def feed_url(self) -> str:
+        """Where a program reads what the page shows, the newest first."""
+        values: dict[str, Any] = dict(self.kept)
+        return url_for("integration.listings_feed", **values)
+
+    @property
     def save_url(self) -> str:
         """Where a POST saves this search, and a visitor is asked to log in first."""
-        of_list = {"type": KIND_NAMES[self.list_of]} if self.list_of else {}
-        values: dict[str, Any] = {
-            name: value for name, value in self.state.items() if name != "tri"
-        } | of_list
+        values: dict[str, Any] = dict(self.kept)
         return url_for("search.save", **values)
 
     def page_url(self, number: int) -> str:

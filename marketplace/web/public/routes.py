@@ -1,31 +1,15 @@
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-
-from flask import Blueprint, Response, current_app, jsonify, make_response, render_template, request, url_for
+from flask import Blueprint, Response, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 
 from marketplace.extensions import db
 from marketplace.models import ListingKind
 from marketplace.services import directory, drafts, listings, market, rounds, skills, territories
-from marketplace.web.display import slug_of
+from marketplace.services.mailer import public_url
 
 bp = Blueprint("public", __name__)
 
 LATEST = 3
-MAP_MAX_AGE = 3600  # seconds
-PAGES = (
-    "public.home",
-    "directory.needs",
-    "directory.offers",
-    "directory.skills",
-    "directory.territories",
-    "public.algorithm",
-    "public.accessibility",
-    "public.privacy",
-    "public.legal",
-)
 CRAWL = """User-agent: *
 Disallow: /mon-espace
 Disallow: /moderation
@@ -33,14 +17,6 @@ Disallow: /mises-en-relation
 Disallow: /publier
 Sitemap: {sitemap}
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A page of the sitemap; `changed` None when nobody counts."""
-
-    url: str
-    changed: datetime | None = None
 
 
 @bp.get("/")
@@ -88,17 +64,8 @@ def accessibility() -> ResponseReturnValue:
 
 @bp.get("/robots.txt")
 def robots() -> Response:
-    response = make_response(CRAWL.format(sitemap=_absolute("public.sitemap")))
+    response = make_response(CRAWL.format(sitemap=public_url("integration.sitemap_index")))
     response.mimetype = "text/plain"
-    return response
-
-
-@bp.get("/sitemap.xml")
-def sitemap() -> Response:
-    response = make_response(render_template("public/sitemap.xml", entries=_addresses()))
-    response.mimetype = "application/xml"
-    response.cache_control.public = True
-    response.cache_control.max_age = MAP_MAX_AGE
     return response
 
 
@@ -111,27 +78,3 @@ def healthz() -> Response:
 def readyz() -> Response:
     db.session.execute(text("SELECT 1"))
     return jsonify(status="ready")
-
-
-def _addresses() -> list[Address]:
-    """Return what search engines may find: pages, skills, open territories, the newest listings."""
-    pages = [Address(_absolute(endpoint)) for endpoint in PAGES]
-    about = [
-        Address(_absolute("directory.skill", slug=skill.slug))
-        for domain in skills.all_by_domain()
-        for skill in domain.skills
-    ]
-    places = [
-        Address(_absolute("directory.territory", siren=territory.siren))
-        for territory in directory.open_territories()
-    ]
-    newest = [
-        Address(_absolute("listings.show", listing_id=listing.id, slug=slug_of(listing)), listing.updated_at)
-        for listing in directory.newest()
-    ]
-    return [*pages, *about, *places, *newest]
-
-
-def _absolute(endpoint: str, **values: str | int) -> str:
-    known: dict[str, Any] = values
-    return str(current_app.config["PUBLIC_URL"]).rstrip("/") + url_for(endpoint, **known)

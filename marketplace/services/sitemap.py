@@ -1,0 +1,43 @@
+"""What search engines may find, in files of at most 50,000 addresses (sitemaps.org), read row by row."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import load_only
+
+from marketplace.extensions import db
+from marketplace.models import Listing, Skill, Territory
+from marketplace.services import directory
+
+FILE_MAX = 50_000
+_READ_AT_ONCE = 1000
+
+
+def listing_files() -> list[int]:
+    """Return the numbers of the files of listings, from 1. A file holds a range of ids, so it never moves."""
+    last = db.session.scalar(select(func.max(Listing.id))) or 0
+    return list(range(1, -(-last // FILE_MAX) + 1))
+
+
+def listings(number: int) -> Iterator[Listing]:
+    """Yield the listings online of one file, bare: id, kind, title and date."""
+    first = (number - 1) * FILE_MAX
+    query = (
+        select(Listing)
+        .where(Listing.id > first, Listing.id <= first + FILE_MAX, directory.is_listed())
+        .order_by(Listing.id)
+        .options(load_only(Listing.id, Listing.kind, Listing.title, Listing.updated_at))
+        .execution_options(yield_per=_READ_AT_ONCE)
+    )
+    yield from db.session.scalars(query)
+
+
+def skills() -> Iterator[str]:
+    """Yield the slug of each skill."""
+    yield from db.session.scalars(select(Skill.slug).order_by(Skill.id).limit(FILE_MAX))
+
+
+def territories() -> Iterator[str]:
+    """Yield the SIREN of each territory that takes part."""
+    open_now = select(Territory.siren).where(Territory.is_open).order_by(Territory.siren)
+    yield from db.session.scalars(open_now.limit(FILE_MAX))
