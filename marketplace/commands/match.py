@@ -1,6 +1,7 @@
 """`flask match`: matching rounds, and why a pair has its score."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from flask.cli import AppGroup
 
 from marketplace.commands.progress import progress
 from marketplace.commands.refusals import told
-from marketplace.models import Place
+from marketplace.models import Listing, Place
 from marketplace.services import explanations, policies, ranking, rounds, tuning
+from marketplace.services.explanations import Verdict
 from marketplace.services.market import Exclusion
 
 match = AppGroup("match", help="Pair needs with offers.")
@@ -62,7 +64,8 @@ def explain(need_id: int, offer_id: int | None) -> None:
     if offer_id is None:
         _tell_need(need_id)
         return
-    why = ranking.explain(need_id, offer_id)
+    need, offer = explanations.need_of(need_id), explanations.offer_of(offer_id)
+    why = ranking.judged(need, offer)
     distance = "unknown" if why.distance_km is None else f"{why.distance_km:.1f} km"
     if isinstance(why, Exclusion):
         click.echo(f"excluded by: {', '.join(why.rules)}; distance {distance}")
@@ -78,6 +81,24 @@ def explain(need_id: int, offer_id: int | None) -> None:
             f"  {part.criterion:<13} value {part.value:.3f} × weight {part.weight:.3f}"
             f" = {part.share:.1%} of the score ({part.detail})"
         )
+    _tell_verdict(explanations.verdicts(need, [offer]).get(offer.id))
+
+
+def _tell_verdict(verdict: Verdict | None) -> None:
+    if verdict is None:
+        click.echo("no round weighed the two together")
+    elif verdict.is_chosen:
+        click.echo(f"round {verdict.round.id}: chosen")
+    else:
+        cost = "in circles" if verdict.loss is None else f"the total would lose {verdict.loss:.4f} at least"
+        click.echo(
+            f"round {verdict.round.id}: not chosen; the need got offer {_ids(verdict.got)},"
+            f" the offer went to need {_ids(verdict.winners)}; {cost}"
+        )
+
+
+def _ids(found: Sequence[Listing]) -> str:
+    return ", ".join(str(one.id) for one in found) or "none"
 
 
 def _tell_need(need_id: int) -> None:

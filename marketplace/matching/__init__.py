@@ -14,7 +14,7 @@ from marketplace.matching.candidates import find_candidates
 from marketplace.matching.circles import Packing, pack_circles, pack_circles_within
 from marketplace.matching.distance import geodesic_km, great_circle_km
 from marketplace.matching.explanation import Explanation, Part, explain, explain_pairs
-from marketplace.matching.losses import losses
+from marketplace.matching.losses import Prices, losses, prices
 from marketplace.matching.planning import Plan, plan_round
 from marketplace.matching.policy import Policy
 from marketplace.matching.ranking import best_first, feasible
@@ -35,6 +35,7 @@ __all__ = [
     "Part",
     "Plan",
     "Policy",
+    "Prices",
     "SectorTree",
     "SkillGraph",
     "alternatives",
@@ -52,6 +53,7 @@ __all__ = [
     "pack_circles",
     "pack_circles_within",
     "plan_round",
+    "prices",
     "score_edges",
     "verify",
 ]

@@ -1,5 +1,7 @@
 """What a round would lose by a pair that it did not choose."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
@@ -12,8 +14,21 @@ from marketplace.matching.policy import Policy
 from marketplace.matching.validation import FloatArray, IntArray
 
 
-def losses(plan: Plan, needs: Needs, offers: Offers, policy: Policy) -> FloatArray:
-    """Return what the total of a round would lose at least, were each of its pairs chosen.
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What places were worth in a round, in units of score.
+
+    `offer`: what one place less would have cost the total; NaN where circles took every place. `need`: what
+    its match brought it, less what its wait and its structure's share added to its pairs; NaN in a circle. A
+    total that holds the pair (i, j) is worth need[i] + offer[j] − score[i, j] less than the round's at least.
+    """
+
+    need: FloatArray
+    offer: FloatArray
+
+
+def prices(plan: Plan, needs: Needs, offers: Offers, policy: Policy) -> Prices:
+    """Return the prices of a round, of needs (n_needs,) and of offers (n_offers,).
 
     Parameters
     ----------
@@ -22,20 +37,13 @@ def losses(plan: Plan, needs: Needs, offers: Offers, policy: Policy) -> FloatArr
     needs, offers, policy
         As given to plan_round().
 
-    Returns
-    -------
-    (n_edges,) ndarray of float
-        For each row of `plan.edges`, in units of worth: score, priority, and the share of a structure's first
-        match. 0 for the chosen pairs. Exact for the pairs of a need left alone that has no seat to rest on
-        (see fairness.with_seats()); NaN where every place of the offer went to circles, which are held fixed.
-
     Notes
     -----
-    Let p be prices of places and u of needs that prove the optimum (assignment.verify()). A total that holds
-    the pair (i, j) is worth u[i] + p[j] − worth[i, j] less than the optimum at least, by weak duality.
-    Prices are not unique; here they are the highest (best_prices()), for which the bound is the loss itself
-    where need i is left alone: what a place of offer j is worth to all others is what they lose without it
-    [1]_, and need i costs nothing.
+    Prices of places p and of needs u that prove the optimum (assignment.verify()) bound the loss by a pair,
+    by weak duality. They are not unique; these are the highest of places (best_prices()), for which the bound
+    is the loss itself where a need is left alone and has no seat to rest on (fairness.with_seats()): what a
+    place is worth to all others is what they lose without it [1]_, and the need costs nothing. Circles are
+    held fixed.
 
     One call of assign() and one search of shortest paths on the same edges.
 
@@ -50,22 +58,34 @@ def losses(plan: Plan, needs: Needs, offers: Offers, policy: Policy) -> FloatArr
     served = np.zeros(len(needs), np.bool_)
     served[edges.need[held]] = True
     left = ~served[edges.need]
-    worth = edges.weight + priority(needs, policy)[edges.need]
+    gained = priority(needs, policy)
+    bonus = first_bonus(edges.need, needs.organisation)
     need, offer, value, places = with_seats(
         edges.need[left],
         edges.offer[left],
-        worth[left],
+        edges.weight[left] + gained[edges.need[left]],
         needs.organisation,
         capacity,
-        bonus=first_bonus(edges.need, needs.organisation),
+        bonus=bonus,
         served=needs.organisation[served],
     )
     u, p = best_prices(need, offer, value, len(needs), places)
-    lost = np.full(len(edges), np.nan)
-    n = int(left.sum())
-    lost[left] = np.where(places[offer[:n]] > 0, u[need[:n]] + p[offer[:n]] - value[:n], np.nan)
-    lost[held] = 0.0
-    return np.asarray(np.maximum(lost, 0.0), np.float64)
+    return Prices(
+        need=np.where(served, np.nan, u - gained - bonus),
+        offer=np.where(capacity > 0, p[: len(offers)], np.nan),
+    )
+
+
+def losses(plan: Plan, found: Prices) -> FloatArray:
+    """Return what the total of a round would lose at least, were each of its pairs chosen.
+
+    `found`: prices() of the plan. (n_edges,), for each row of `plan.edges`; 0 for the chosen pairs, NaN where
+    the need, or every place of the offer, is in circles.
+    """
+    edges = plan.edges
+    lost = np.maximum(found.need[edges.need] + found.offer[edges.offer] - edges.weight, 0.0)
+    lost[plan.matched] = 0.0
+    return np.asarray(lost, np.float64)
 
 
 def best_prices(

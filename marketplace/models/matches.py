@@ -102,6 +102,19 @@ class RoundOutcome(Model):
     round: Mapped[MatchingRound] = relationship(lazy="raise_on_sql")
 
 
+class RoundPrice(Model):
+    """What a listing's place was worth in the last round that it took part in: see matching.Prices.
+
+    None where circles took it: they are held fixed.
+    """
+
+    listing_id: Mapped[int] = mapped_column(ForeignKey("listing.id", ondelete="CASCADE"), primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("matching_round.id"), index=True)
+    price: Mapped[float | None]
+
+    round: Mapped[MatchingRound] = relationship(lazy="raise_on_sql")
+
+
 class ExchangeCircle(Model):
     """2 to 4 structures, each of which helps the next."""
 

@@ -1,18 +1,31 @@
 """Why a need has nobody, what would change it, and what the last round decided instead."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+import numpy as np
+from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload
 
 from marketplace import clock
 from marketplace.extensions import db
 from marketplace.matching import Alternatives
-from marketplace.models import Listing, ListingKind, ListingSkill, Match, RoundOutcome, Skill
+from marketplace.models import (
+    Listing,
+    ListingKind,
+    ListingSkill,
+    Match,
+    MatchingRound,
+    RoundOutcome,
+    RoundPrice,
+    Skill,
+)
 from marketplace.services import live_index, market
 from marketplace.services.errors import NotFound
 from marketplace.services.live_index import Counterparts
+from marketplace.services.market import Reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +52,130 @@ class Why:
     lost: Sequence[Lost]
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a round said of a pair.
+
+    `got`: the offer that the need got; `winners`: the needs that got the offer; those that anybody may read.
+    `loss`: what the total would have lost at least with the pair; None where circles held one of the two.
+    """
+
+    round: MatchingRound
+    is_chosen: bool
+    got: Sequence[Listing]
+    winners: Sequence[Listing]
+    loss: float | None
+
+
 def why(need: Listing) -> Why | None:
     """Return why nobody is there for an open need, or None for one that is not online."""
+    now = _now(need)
+    if now is None:
+        return None
+    outcome = db.session.get(RoundOutcome, need.id, options=[joinedload(RoundOutcome.round)])
+    return Why(need, now, _skills(now), outcome, _lost(outcome) if outcome else ())
+
+
+def in_public(need: Listing) -> Why | None:
+    """Do as why(), for anybody: nothing of who declined, nor of what rounds gave to whom."""
+    now = _now(need, in_public=True)
+    return None if now is None else Why(need, now, _skills(now), None, ())
+
+
+def verdicts(listing: Listing, others: Sequence[Listing]) -> dict[int, Verdict]:
+    """Return what the last round said of the pairs of a listing with some of the other side, by their id.
+
+    Only for pairs that could be and whose two listings took part in that round, scored as it scored them.
+    """
+    prices = _prices([listing, *others])
+    mine = prices.pop(listing.id, None)
+    together = [other for other in others if mine and _same_round(prices.get(other.id), mine)]
+    if mine is None or not together:
+        return {}
+    pairs = _pairs(mine.round_id, [listing, *together])
+    given = _given(pairs)
+    is_need = listing.kind is ListingKind.NEED
+    told = {}
+    for other, score in zip(together, _scores(listing, together, mine.round), strict=True):
+        need, offer = (listing, other) if is_need else (other, listing)
+        is_chosen = (need.id, offer.id) in pairs
+        worth = prices[other.id].price
+        loss = None if mine.price is None or worth is None else max(mine.price + worth - score, 0.0)
+        if is_chosen or not math.isnan(score):
+            told[other.id] = Verdict(mine.round, is_chosen, given[need.id], given[offer.id], loss)
+    return told
+
+
+def need_of(need_id: int) -> Listing:
+    """Return a need. Raises NotFound."""
+    return _listing_of(need_id, ListingKind.NEED)
+
+
+def offer_of(offer_id: int) -> Listing:
+    """Return an offer. Raises NotFound."""
+    return _listing_of(offer_id, ListingKind.OFFER)
+
+
+def _listing_of(listing_id: int, kind: ListingKind) -> Listing:
+    listing = db.session.get(Listing, listing_id)
+    if listing is None or listing.kind is not kind:
+        raise NotFound(f"no {kind} has the id {listing_id}")
+    return listing
+
+
+def _prices(of: Sequence[Listing]) -> dict[int, RoundPrice]:
+    query = select(RoundPrice).where(RoundPrice.listing_id.in_([one.id for one in of]))
+    return {row.listing_id: row for row in db.session.scalars(query.options(joinedload(RoundPrice.round)))}
+
+
+def _same_round(price: RoundPrice | None, other: RoundPrice) -> bool:
+    return price is not None and price.round_id == other.round_id
+
+
+def _pairs(round_id: int, of: Sequence[Listing]) -> set[tuple[int, int]]:
+    """Return the pairs of needs and offers that a round chose, with one of these listings."""
+    ids = [one.id for one in of]
+    query = select(Match.need_id, Match.offer_id).where(
+        Match.round_id == round_id, or_(Match.need_id.in_(ids), Match.offer_id.in_(ids))
+    )
+    return {(need_id, offer_id) for need_id, offer_id in db.session.execute(query)}
+
+
+def _given(pairs: Collection[tuple[int, int]]) -> dict[int, list[Listing]]:
+    """Return the counterparts of each listing, by id: those that anybody may read."""
+    known = {one.id: one for one in _public([key for pair in pairs for key in pair])}
+    given: dict[int, list[Listing]] = defaultdict(list)
+    for need_id, offer_id in sorted(pairs):
+        if offer_id in known:
+            given[need_id].append(known[offer_id])
+        if need_id in known:
+            given[offer_id].append(known[need_id])
+    return given
+
+
+def _scores(listing: Listing, others: Sequence[Listing], of: MatchingRound) -> list[float]:
+    """Return the scores of the pairs as the round counted them, NaN for those that its rules exclude."""
+    ids, known = [other.id for other in others], market.reference()
+    is_need = listing.kind is ListingKind.NEED
+    mine, theirs = Listing.id == listing.id, Listing.id.in_(ids)
+    pool = market.load(
+        needs=mine if is_need else theirs, offers=theirs if is_need else mine, at=of.started_at
+    )
+    using = market.Policies.from_mapping(of.policy, known=known)
+    rows = np.zeros(len(ids), np.int64)
+    needs, offers = (rows, pool.offer_rows(ids)) if is_need else (pool.need_rows(ids), rows)
+    found = market.reasons(pool, using, needs, offers)
+    return [one.score if isinstance(one, Reasons) else math.nan for one in found]
+
+
+def _now(need: Listing, *, in_public: bool = False) -> Alternatives | None:
     known = market.reference()
     using = market.policies([need.territory_siren], known=known)
     among = live_index.of_near_skills(need, known=known) or _from_database(need)
     if not len(among.mine["id"]):
         return None
     pool = market.of_columns(among.mine, among.theirs, known=known)
-    now = market.alternatives(pool, using)
-    outcome = db.session.get(RoundOutcome, need.id, options=[joinedload(RoundOutcome.round)])
-    return Why(need, now, _skills(now), outcome, _lost(outcome) if outcome else ())
-
-
-def need_of(need_id: int) -> Listing:
-    """Return a need. Raises NotFound."""
-    need = db.session.get(Listing, need_id)
-    if need is None or need.kind is not ListingKind.NEED:
-        raise NotFound(f"no need has the id {need_id}")
-    return need
+    return market.alternatives(pool, using, in_public=in_public)
 
 
 def _from_database(need: Listing) -> Counterparts:

@@ -19,7 +19,7 @@ from sqlalchemy.sql import ColumnElement
 
 from marketplace import clock, matching
 from marketplace.extensions import db
-from marketplace.matching import Needs, Offers, Plan, Policy, SectorTree, SkillGraph
+from marketplace.matching import Needs, Offers, Plan, Policy, Prices, SectorTree, SkillGraph
 from marketplace.matching.candidates import by_need
 from marketplace.matching.distributed import find_candidates_on
 from marketplace.matching.shards import Cutter
@@ -199,6 +199,14 @@ class Policies:
         own = {siren: policy.to_mapping() for siren, policy in self.own.items()}
         return self.national.to_mapping() | ({"territories": own} if own else {})
 
+    @classmethod
+    def from_mapping(cls, kept: Mapping[str, Any], *, known: Reference) -> "Policies":
+        """Return those that to_mapping() kept, or a single policy, which then rules everywhere."""
+        read = partial(Policy.from_mapping, skills=known.skills, sectors=known.sectors)
+        national = {name: value for name, value in kept.items() if name != "territories"}
+        own = {siren: read(one) for siren, one in kept.get("territories", {}).items()}
+        return cls(national=read(national), own=own)
+
 
 def has_room() -> ColumnElement[bool]:
     """Return the condition of a listing that can take one more match."""
@@ -225,11 +233,11 @@ def is_online() -> ColumnElement[bool]:
     return and_(Listing.state == ListingState.PUBLISHED, ~suspended.correlate(Listing))
 
 
-def load(*, needs: ColumnElement[bool], offers: ColumnElement[bool]) -> Market:
-    """Return the listings that meet the two conditions as arrays."""
+def load(*, needs: ColumnElement[bool], offers: ColumnElement[bool], at: datetime | None = None) -> Market:
+    """Return the listings that meet the two conditions as arrays. `at`: see of_columns()."""
     known = reference()
     asking = columns(ListingKind.NEED, needs, known=known)
-    return of_columns(asking, columns(ListingKind.OFFER, offers, known=known), known=known)
+    return of_columns(asking, columns(ListingKind.OFFER, offers, known=known), known=known, at=at)
 
 
 def columns(kind: ListingKind, condition: ColumnElement[bool], *, known: Reference | None = None) -> Columns:
@@ -251,9 +259,11 @@ def columns(kind: ListingKind, condition: ColumnElement[bool], *, known: Referen
     }
 
 
-def of_columns(needs: Columns, offers: Columns, *, known: Reference | None = None) -> Market:
-    """Return a market of now from columns()."""
-    waited = (microseconds(clock.now()) - needs["published"]) / 1e6 / 86_400
+def of_columns(
+    needs: Columns, offers: Columns, *, known: Reference | None = None, at: datetime | None = None
+) -> Market:
+    """Return a market from columns(). `at`: the moment up to which needs have waited; None: now."""
+    waited = (microseconds(at or clock.now()) - needs["published"]) / 1e6 / 86_400
     return Market(
         needs=Needs(
             **{name: needs[name] for name in _SHARED},
@@ -435,18 +445,27 @@ def alternatives(
     )
 
 
+def prices(market: Market, using: Policies, plan: Plan) -> Prices:
+    """Return what places were worth in a round over the market: see matching.prices()."""
+    return matching.prices(plan, market.needs, market.offers, using.national)
+
+
 def left_alone(
-    market: Market, using: Policies, plan: Plan, closed: tuple[NDArray[np.int64], NDArray[np.int64]]
+    market: Market,
+    using: Policies,
+    plan: Plan,
+    closed: tuple[NDArray[np.int64], NDArray[np.int64]],
+    worth: Prices,
 ) -> list[Alone]:
     """Return the needs to which a round over the market proposes nothing, and why.
 
-    `closed`: the pairs of rows that it could not propose.
+    `closed`: the pairs of rows that it could not propose; `worth`: its prices().
     """
     edges, needs = plan.edges, market.needs
     served = np.zeros(len(needs), np.bool_)
     served[edges.need[plan.matched]] = True
     firms = set(needs.organisation[served].tolist())
-    lost = matching.losses(plan, needs, market.offers, using.national)
+    lost = matching.losses(plan, worth)
     rows_of = _edge_rows(edges.need, len(needs))
     obstacle = _Obstacles(market, using, closed)
     found = []

@@ -1,6 +1,7 @@
 """A matching round: read the open market, let the matcher decide, write its proposals in one transaction."""
 
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -8,11 +9,12 @@ from datetime import datetime
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 from sqlalchemy import delete, insert, select, true, update
 
 from marketplace import clock
 from marketplace.extensions import db
-from marketplace.matching import Plan
+from marketplace.matching import Plan, Prices
 from marketplace.models import (
     ExchangeCircle,
     Listing,
@@ -25,6 +27,7 @@ from marketplace.models import (
     MembershipState,
     OutboxMail,
     RoundOutcome,
+    RoundPrice,
     Territory,
     User,
 )
@@ -124,7 +127,8 @@ def run(
     closed = market.closed_pairs(pool)
     plan = market.plan(pool, using, excluded=closed, scheduler=scheduler, on_step=on_step)
     proposals = _proposals(pool, using, plan)
-    alone = market.left_alone(pool, using, plan, closed)
+    worth = market.prices(pool, using, plan)
+    alone = market.left_alone(pool, using, plan, closed, worth)
     computed = perf_counter()
     tell(WRITE, 0.0)
     figures = asdict(plan.figures)
@@ -133,7 +137,7 @@ def run(
     seconds = {LOAD: loaded - start, **plan.figures.seconds}
     round_id, written = None, 0
     if not dry_run:
-        kept = _Writer(proposals, asking=pool.needs.id.tolist(), alone=alone).write(
+        kept = _Writer(proposals, prices=_prices(pool, worth), alone=alone).write(
             MatchingRound(
                 started_at=started_at,
                 finished_at=clock.now(),
@@ -191,8 +195,10 @@ class _Writer:
     Mails are composed before the transaction: on SQLite nobody else writes while it lasts.
     """
 
-    def __init__(self, proposals: list[Proposal], *, asking: list[int], alone: list[Alone]) -> None:
-        self.proposals, self.asking, self.alone = proposals, asking, alone
+    def __init__(
+        self, proposals: list[Proposal], *, prices: dict[int, float | None], alone: list[Alone]
+    ) -> None:
+        self.proposals, self.prices, self.alone = proposals, prices, alone
         self.mails = dict(_mails(proposals))
 
     def write(self, row: MatchingRound, *, by: User | None) -> tuple[int, int]:
@@ -202,7 +208,7 @@ class _Writer:
             kept = _still_valid(work, self.proposals)
             _insert_matches(work, row.id, kept)
             _take_places(work, kept)
-            _keep_outcomes(work, row.id, self.asking, self.alone)
+            _keep_outcomes(work, row.id, self.prices, self.alone)
             row.figures = {**row.figures, "written": len(kept)}
             work.session.add_all(self._mails_of(kept))
             work.audit("round.run", row, by=by, territory=row.territory_siren, after={"written": len(kept)})
@@ -267,26 +273,35 @@ def _insert_matches(work: Work, round_id: int, proposals: list[Proposal]) -> Non
         work.session.execute(insert(Match), [_row(p, round_id, circles, now) for p in chunk])
 
 
-def _keep_outcomes(work: Work, round_id: int, asking: list[int], alone: list[Alone]) -> None:
-    """Replace what an earlier round said of the needs that took part."""
-    for chunk in chunks(asking):
+def _prices(pool: market.Market, worth: Prices) -> dict[int, float | None]:
+    """Return the price of each listing that took part, by id."""
+    ids = [*pool.needs.id.tolist(), *pool.offers.id.tolist()]
+    found = np.concatenate((worth.need, worth.offer)).tolist()
+    return {key: None if math.isnan(price) else price for key, price in zip(ids, found, strict=True)}
+
+
+def _keep_outcomes(work: Work, round_id: int, prices: Mapping[int, float | None], alone: list[Alone]) -> None:
+    """Replace what an earlier round said of the listings that took part and are still there."""
+    reasons = {one.need_id: one for one in alone}
+    for chunk in chunks(prices):
         work.session.execute(delete(RoundOutcome).where(RoundOutcome.need_id.in_(chunk)))
-    for some in chunks(alone):
-        there = set(
-            work.session.scalars(select(Listing.id).where(Listing.id.in_([one.need_id for one in some])))
-        )
-        rows = [
-            {
-                "need_id": one.need_id,
-                "round_id": round_id,
-                "reason": one.reason,
-                "lost": [{"offer_id": offer_id, "loss": loss} for offer_id, loss in one.lost],
-            }
-            for one in some
-            if one.need_id in there
-        ]
-        if rows:
-            work.session.execute(insert(RoundOutcome), rows)
+        work.session.execute(delete(RoundPrice).where(RoundPrice.listing_id.in_(chunk)))
+        there = list(work.session.scalars(select(Listing.id).where(Listing.id.in_(chunk))))
+        if there:
+            rows = [{"listing_id": key, "round_id": round_id, "price": prices[key]} for key in there]
+            work.session.execute(insert(RoundPrice), rows, execution_options={"render_nulls": True})
+        outcomes = [_outcome(reasons[key], round_id) for key in there if key in reasons]
+        if outcomes:
+            work.session.execute(insert(RoundOutcome), outcomes)
+
+
+def _outcome(one: Alone, round_id: int) -> dict[str, Any]:
+    return {
+        "need_id": one.need_id,
+        "round_id": round_id,
+        "reason": one.reason,
+        "lost": [{"offer_id": offer_id, "loss": loss} for offer_id, loss in one.lost],
+    }
 
 
 def _insert_circles(work: Work, round_id: int, proposals: list[Proposal]) -> dict[int, int]:

@@ -42,3 +42,21 @@ def test_a_need_that_lost_tells_to_whom_and_at_what_cost(app, market):
 
 def test_an_unknown_need_is_refused(app):
     assert explain(app, 999).exit_code == 1
+
+
+def test_a_pair_that_lost_tells_which_need_got_the_offer_and_what_the_total_would_lose(app, market):
+    winner = market.need(organisation=market.organisation(commune=CESSON))
+    loser = market.need(organisation=market.organisation(commune=LIFFRE))
+    offer = market.offer(organisation=market.organisation(commune=CESSON), capacity=1)
+    before = explain(app, loser.id, offer.id).output
+    rounds.run()
+
+    assert "no round weighed the two together" in before
+    assert "chosen" in explain(app, winner.id, offer.id).output
+    told = explain(app, loser.id, offer.id).output
+    assert f"not chosen; the need got offer none, the offer went to need {winner.id}" in told
+    assert "the total would lose 0." in told
+
+
+def test_an_unknown_offer_is_refused(app, market):
+    assert explain(app, market.need().id, 999).exit_code == 1

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketplace.matching import assign, plan_round, verify
-from marketplace.matching.losses import best_prices, losses
+from marketplace.matching.losses import best_prices, losses, prices
 from tests.matching import small
 from tests.matching.small import RENNES
 
@@ -72,7 +72,7 @@ def test_the_farther_of_two_needs_loses_the_only_place_by_the_difference_of_scor
     offers = small.offers(1)
     plan = plan_round(needs, offers, small.policy())
 
-    near, far = losses(plan, needs, offers, small.policy())
+    near, far = losses(plan, prices(plan, needs, offers, small.policy()))
 
     assert near == 0
     assert far == pytest.approx(plan.edges.weight[0] - plan.edges.weight[1])
@@ -84,7 +84,7 @@ def test_a_second_need_of_a_structure_may_take_the_turn_of_its_first_at_no_loss(
     plan = plan_round(needs, offers, small.policy())
     (alone,) = set(range(3)) - set(plan.edges.need[plan.matched].tolist())
 
-    lost = losses(plan, needs, offers, small.policy())
+    lost = losses(plan, prices(plan, needs, offers, small.policy()))
 
     assert needs.organisation[alone] == 7
     assert lost[plan.edges.need == alone] == pytest.approx(0)
@@ -95,7 +95,7 @@ def test_a_place_that_a_circle_holds_has_no_price():
     needs = small.needs(3, organisation=[1, 2, 3], skills=[[0, -1, -1], [1, -1, -1], [0, -1, -1]])
     offers = small.offers(2, organisation=[2, 1], skills=both["skills"])
     plan = plan_round(needs, offers, small.policy(skill_floor=1.0))
-    lost = losses(plan, needs, offers, small.policy(skill_floor=1.0))
+    lost = losses(plan, prices(plan, needs, offers, small.policy(skill_floor=1.0)))
 
     assert len(plan.circles) == 1
     assert np.isnan(lost[plan.edges.need == 2]).all()
@@ -104,4 +104,22 @@ def test_a_place_that_a_circle_holds_has_no_price():
 def test_without_pairs_there_is_nothing_to_lose():
     needs, offers = small.needs(2), small.offers(0)
 
-    assert len(losses(plan_round(needs, offers, small.policy()), needs, offers, small.policy())) == 0
+    plan = plan_round(needs, offers, small.policy())
+
+    assert len(losses(plan, prices(plan, needs, offers, small.policy()))) == 0
+
+
+def test_the_pair_of_a_need_that_got_another_offer_costs_what_it_gained_and_what_the_place_is_worth():
+    """Two needs, two offers: crossed, both go farther."""
+    needs = small.needs(2, lat=[RENNES[0], RENNES[0] + 0.1])
+    offers = small.offers(2, lat=[RENNES[0], RENNES[0] + 0.1])
+    plan = plan_round(needs, offers, small.policy())
+    edges = plan.edges
+    crossed = edges.need != edges.offer
+
+    lost = losses(plan, prices(plan, needs, offers, small.policy()))
+
+    assert edges.need[plan.matched].tolist() == edges.offer[plan.matched].tolist()
+    swap = edges.weight[~crossed].sum() - edges.weight[crossed].sum()
+    assert (lost[crossed] > 0).all()
+    assert (lost[crossed] <= swap + 1e-9).all()

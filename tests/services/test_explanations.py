@@ -151,3 +151,83 @@ def test_the_second_need_of_a_structure_knows_that_the_first_was_served(market, 
 
     (alone,) = [outcome for need in needs if (outcome := db_session.get(RoundOutcome, need.id))]
     assert alone.reason is LeftAlone.SHARE
+
+
+def _two_rivals(market):
+    """A need near two offers, a farther one near the second only; each offer has one place."""
+    near = market.need(organisation=at(market, CESSON))
+    far = market.need(organisation=at(market, LIFFRE))
+    wanted = market.offer(organisation=at(market, CESSON), capacity=1)
+    return near, far, wanted
+
+
+def verdict(need, offer):
+    return explanations.verdicts(need, [offer]).get(offer.id)
+
+
+def test_a_chosen_pair_is_told_as_chosen(market, db_session):
+    near, _, wanted = _two_rivals(market)
+
+    told_before = verdict(near, wanted)
+    report = rounds.run()
+
+    told = verdict(near, wanted)
+    assert told_before is None
+    assert (told.round.id, told.is_chosen) == (report.round_id, True)
+    assert told.loss == pytest.approx(0, abs=1e-6)
+
+
+def test_a_pair_that_lost_says_who_got_the_offer_and_what_the_total_would_lose(market, db_session):
+    near, far, wanted = _two_rivals(market)
+    rounds.run()
+
+    told = verdict(far, wanted)
+
+    assert (told.is_chosen, told.got, [need.id for need in told.winners]) == (False, [], [near.id])
+    outcome = db_session.get(RoundOutcome, far.id)
+    assert told.loss == pytest.approx(outcome.lost[0]["loss"], abs=1e-5)
+
+
+def test_a_need_that_got_another_offer_says_which(market):
+    near, far, wanted = _two_rivals(market)
+    other = market.offer(organisation=at(market, LIFFRE), capacity=1)
+    rounds.run()
+
+    told = verdict(near, other)
+
+    assert ([offer.id for offer in told.got], [need.id for need in told.winners]) == ([wanted.id], [far.id])
+    assert told.loss > 0
+
+
+def test_the_loss_stays_what_it_was_while_time_goes_by(market, clock):
+    _, far, wanted = _two_rivals(market)
+    rounds.run()
+    before = verdict(far, wanted).loss
+
+    clock.move(days=20)
+
+    assert verdict(far, wanted).loss == pytest.approx(before)
+
+
+def test_a_listing_published_after_the_round_was_not_weighed(market):
+    _, far, _ = _two_rivals(market)
+    rounds.run()
+
+    assert verdict(far, market.offer(organisation=at(market, LIFFRE))) is None
+
+
+def test_a_pair_that_the_rules_exclude_has_no_verdict(market):
+    _, far, _ = _two_rivals(market)
+    remote = market.offer(skill="paie-en-ligne")
+    rounds.run()
+
+    assert verdict(far, remote) is None
+
+
+def test_an_offer_can_ask_for_its_pairs_too(market):
+    near, far, wanted = _two_rivals(market)
+    rounds.run()
+
+    told = explanations.verdicts(wanted, [near, far])
+
+    assert (told[near.id].is_chosen, told[far.id].is_chosen) == (True, False)
