@@ -2,13 +2,26 @@
 
 from flask import Flask
 
-from marketplace.commands import match, seed, serve, simulate, skills, territories, users, worker
+from marketplace.commands import (
+    match,
+    moderation,
+    providers,
+    seed,
+    serve,
+    simulate,
+    skills,
+    territories,
+    users,
+    worker,
+)
 
 
 def init_app(app: Flask) -> None:
     match.match.add_command(simulate.simulate)
     for command in (
         match.match,
+        moderation.moderation,
+        providers.providers,
         seed.seed,
         serve.serve,
         skills.skills,

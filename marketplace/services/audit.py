@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -102,8 +102,7 @@ def search(filters: Filters, *, by: User, page: int) -> Page[Line]:
 
 def export(filters: Filters, *, by: User) -> Iterator[Line]:
     """Return every line, newest first, read as they are asked for. Raises NotAllowed at once."""
-    query = _visible(filters, by).execution_options(yield_per=_ROWS_AT_ONCE)
-    return (Line(*row) for row in db.session.execute(query))
+    return _read(_visible(filters, by).execution_options(yield_per=_ROWS_AT_ONCE))
 
 
 def actions(*, by: User) -> Sequence[str]:
@@ -111,6 +110,12 @@ def actions(*, by: User) -> Sequence[str]:
     return db.session.scalars(
         select(AuditEntry.action).where(_scope(by)).distinct().order_by(AuditEntry.action)
     ).all()
+
+
+def _read(query: Select[Any]) -> Iterator[Line]:
+    """Ask the database when the first line is wanted: a file is sent once the request's session closed."""
+    for row in db.session.execute(query):
+        yield Line(*row)
 
 
 def _walk() -> Verification:
@@ -142,16 +147,16 @@ def _fault(row: Row[Any], last: str) -> str | None:
 
 def _hash(previous: str, entry: AuditEntry | Row[Any]) -> str:
     told = {name: getattr(entry, name) for name in _HASHED}
-    told["at"] = told["at"].astimezone(clock.UTC).isoformat()
+    told["at"] = told["at"].astimezone(UTC).isoformat()
     # JSON keys are text and numbers come back as they were: written twice, it is the same as once.
     text = json.dumps(json.loads(json.dumps(told)), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
 
 
 def _visible(filters: Filters, by: User) -> Select[Any]:
-    return (
-        select(AuditEntry, User.name, Territory.name)
-        .outerjoin(User, User.id == AuditEntry.actor_id)
+    told: Any = select(AuditEntry, User.name, Territory.name)
+    return (  # type: ignore[no-any-return]
+        told.outerjoin(User, User.id == AuditEntry.actor_id)
         .outerjoin(Territory, Territory.siren == AuditEntry.territory_siren)
         .where(_scope(by), *_conditions(filters))
         .order_by(AuditEntry.id.desc())

@@ -1,0 +1,114 @@
+"""The audit log in French: what its codes mean. A code without its words here shows as it is."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import url_for
+
+from marketplace.services.audit import Line
+
+ACTIONS: Mapping[str, str] = {
+    "listing.drafted": "Annonce gardée en brouillon",
+    "listing.submitted": "Annonce envoyée",
+    "listing.changed": "Annonce modifiée",
+    "listing.published": "Annonce publiée",
+    "listing.changes_requested": "Modification demandée",
+    "listing.rejected": "Annonce refusée",
+    "listing.removed": "Annonce retirée du site",
+    "listing.paused": "Annonce mise en pause",
+    "listing.resumed": "Annonce remise en ligne",
+    "listing.renewed": "Annonce prolongée",
+    "listing.withdrawn": "Annonce retirée par sa structure",
+    "listing.expired": "Annonce arrivée à son terme",
+    "match.proposed": "Mise en relation proposée",
+    "match.accepted": "Mise en relation acceptée d’un côté",
+    "match.agreed": "Mise en relation acceptée des deux côtés",
+    "match.declined": "Mise en relation déclinée",
+    "match.cancelled": "Mise en relation annulée",
+    "match.completed": "Échange réalisé",
+    "match.expired": "Mise en relation sans réponse",
+    "membership.requested": "Demande pour rejoindre une structure",
+    "membership.accepted": "Demande pour rejoindre une structure acceptée",
+    "membership.refused": "Demande pour rejoindre une structure refusée",
+    "membership.ended": "Départ d’une structure",
+    "organisation.created": "Structure inscrite",
+    "policy.applied": "Réglages de l’appariement changés",
+    "round.run": "Vague d’appariement",
+    "territory.opened": "Territoire ouvert",
+    "territory.closed": "Territoire fermé",
+    "territory.role_given": "Rôle donné",
+    "territory.role_taken": "Rôle retiré",
+    "user.signed_up": "Compte créé",
+    "user.confirmed": "Adresse mail confirmée",
+    "user.password_reset": "Mot de passe changé",
+    "user.profile_changed": "Profil modifié",
+    "user.made_admin": "Administration nationale donnée",
+}
+SUBJECTS: Mapping[str, str] = {
+    "listing": "Annonce",
+    "match": "Mise en relation",
+    "matchinground": "Vague d’appariement",
+    "membership": "Appartenance à une structure",
+    "organisation": "Structure",
+    "policyversion": "Réglages de l’appariement",
+    "territory": "Territoire",
+    "territoryrole": "Rôle",
+    "user": "Compte",
+}
+# Subjects with a page that whoever reads the journal may open: its endpoint, its number's name there.
+_PAGES: Mapping[str, tuple[str, str]] = {
+    "listing": ("moderation.review", "listing_id"),
+    "organisation": ("organisations.show", "organisation_id"),
+    "territory": ("directory.territory", "siren"),
+}
+_SITE = "Le site"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A value before and after the act; "" where there was none."""
+
+    name: str
+    before: str
+    after: str
+
+
+def action(code: str) -> str:
+    return ACTIONS.get(code, code)
+
+
+def actor(line: Line) -> str:
+    """Return who acted: their name of today, or their number once the account is gone."""
+    if line.entry.actor_id is None:
+        return _SITE
+    return line.actor or f"compte supprimé n° {line.entry.actor_id}"
+
+
+def subject(line: Line) -> str:
+    kind = line.entry.subject_type
+    return f"{SUBJECTS.get(kind, kind)} {line.entry.subject_id}"
+
+
+def subject_url(line: Line) -> str | None:
+    """Return the page of what the act was about, if it has one."""
+    if line.entry.subject_type not in _PAGES:
+        return None
+    endpoint, name = _PAGES[line.entry.subject_type]
+    values: dict[str, Any] = {name: line.entry.subject_id}
+    return url_for(endpoint, **values)
+
+
+def changes(line: Line) -> list[Change]:
+    """Return the values that the act changed, in the order in which they were written."""
+    before, after = line.entry.before or {}, line.entry.after or {}
+    names = [*before, *(name for name in after if name not in before)]
+    both = [Change(name, _said(before.get(name)), _said(after.get(name))) for name in names]
+    return [change for change in both if change.before != change.after]
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
