@@ -60,6 +60,8 @@ DEFAULTS: dict[str, str | int | bool] = {
     "PROCONNECT_ISSUER": "",
     "PROCONNECT_CLIENT_ID": "",
     "PROCONNECT_CLIENT_SECRET": "",
+    # Moderators and administrators act only with a second factor (TOTP); not applied in a demonstration.
+    "TWO_FACTOR_REQUIRED": True,
     # True when the demonstration market is loaded: pages say so, mails are pointed out in their folder.
     "DEMONSTRATION": False,
 }

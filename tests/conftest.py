@@ -22,7 +22,7 @@ from tests.support.services import HttpService, http_service
 REFERENCE = frozenset(
     {
         "region", "department", "territory", "commune", "postcode", "sector", "seed_file",
-        "skill_domain", "skill", "skill_relation", "skill_word", "alembic_version", "audit_head",
+        "skill_domain", "skill", "skill_level", "skill_relation", "skill_word", "alembic_version", "audit_head",
     }
 )  # fmt: skip
 
@@ -159,12 +159,17 @@ def _empty() -> None:
         "moderation_mode": ModerationMode.BEFORE,
         "default_radius_km": 20,
         "welcome_text": "",
+        "contact": "",
+        "charter": "",
+        "trusted_after": 0,
+        "logo_mark": "",
     }
     changed = or_(
         *(getattr(Territory, name) != value for name, value in as_loaded.items()),
         cast(Territory.policy, String) != "{}",
+        cast(Territory.partners, String) != "[]",
     )
-    db.session.execute(update(Territory).where(changed).values(**as_loaded, policy={}))
+    db.session.execute(update(Territory).where(changed).values(**as_loaded, policy={}, partners=[]))
     db.session.commit()
 
 

@@ -40,6 +40,14 @@ from marketplace.models.organisations import (
     SizeClass,
 )
 from marketplace.models.outbox import MailState, OutboxMail
+from marketplace.models.partners import (
+    IdempotentRequest,
+    Partner,
+    PartnerConsent,
+    PartnerListing,
+    PartnerToken,
+    Scope,
+)
 from marketplace.models.policies import PolicyVersion
 from marketplace.models.providers import (
     LabelKind,
@@ -66,7 +74,17 @@ from marketplace.models.search import (
     Venue,
 )
 from marketplace.models.sectors import Sector
-from marketplace.models.skills import Skill, SkillDomain, SkillRelation, SkillWord, WordKind
+from marketplace.models.skills import (
+    EditionKind,
+    Skill,
+    SkillDomain,
+    SkillEdition,
+    SkillLevel,
+    SkillRelation,
+    SkillRemovedWord,
+    SkillWord,
+    WordKind,
+)
 from marketplace.models.territories import (
     Commune,
     Department,
@@ -74,8 +92,16 @@ from marketplace.models.territories import (
     Postcode,
     Region,
     Territory,
+    TerritoryLogo,
 )
-from marketplace.models.users import TerritoryRole, TerritoryRoleKind, User
+from marketplace.models.users import (
+    RecoveryCode,
+    SecondFactor,
+    TerritoryInvitation,
+    TerritoryRole,
+    TerritoryRoleKind,
+    User,
+)
 
 __all__ = [
     "Appeal",
@@ -89,9 +115,11 @@ __all__ = [
     "DecisionGround",
     "DeclineReason",
     "Department",
+    "EditionKind",
     "ExchangeCircle",
     "ExternalIdentity",
     "Frequency",
+    "IdempotentRequest",
     "InvalidTransition",
     "JobRun",
     "LabelKind",
@@ -116,6 +144,10 @@ __all__ = [
     "Organisation",
     "OrganisationKind",
     "OutboxMail",
+    "Partner",
+    "PartnerConsent",
+    "PartnerListing",
+    "PartnerToken",
     "Place",
     "PointSource",
     "PolicyVersion",
@@ -130,6 +162,7 @@ __all__ = [
     "ProviderTheme",
     "ProviderThemeSkill",
     "ReasonTemplate",
+    "RecoveryCode",
     "Region",
     "Report",
     "ReportCase",
@@ -141,16 +174,23 @@ __all__ = [
     "RoundPrice",
     "SavedSearch",
     "SavedSearchNews",
+    "Scope",
     "SearchEntry",
     "SearchWord",
+    "SecondFactor",
     "Sector",
     "SeedFile",
     "SizeClass",
     "Skill",
     "SkillDomain",
+    "SkillEdition",
+    "SkillLevel",
     "SkillRelation",
+    "SkillRemovedWord",
     "SkillWord",
     "Territory",
+    "TerritoryInvitation",
+    "TerritoryLogo",
     "TerritoryRole",
     "TerritoryRoleKind",
     "User",

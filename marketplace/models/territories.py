@@ -3,11 +3,14 @@
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from marketplace.extensions import Model
 from marketplace.models.types import closed_list
+
+CONTACT_MAX = 300
+TRUSTED_AFTER_MAX = 100
 
 
 class ModerationMode(StrEnum):
@@ -44,12 +47,32 @@ class Territory(Model):
     )
     default_radius_km: Mapped[int] = mapped_column(default=20)
     welcome_text: Mapped[str] = mapped_column(Text, default="")
+    # Whom to write to or call there, in free words.
+    contact: Mapped[str] = mapped_column(String(CONTACT_MAX), default="", server_default="")
+    charter: Mapped[str] = mapped_column(Text, default="", server_default="")
+    # Approvals after which a structure's unflagged listings show at once; 0: never.
+    trusted_after: Mapped[int] = mapped_column(default=0, server_default="0")
+    # Links to local partners: {"label", "url"}.
+    partners: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list, server_default="[]")
+    # Mark of the logo's content (TerritoryLogo); "": none.
+    logo_mark: Mapped[str] = mapped_column(String(16), default="", server_default="")
     # Overrides of matching.Policy, checked by it before they are written.
     policy: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
     department: Mapped[Department] = relationship(lazy="raise_on_sql")
 
-    __table_args__ = (CheckConstraint("default_radius_km BETWEEN 0 AND 200", name="default_radius_bounds"),)
+    __table_args__ = (
+        CheckConstraint("default_radius_km BETWEEN 0 AND 200", name="default_radius_bounds"),
+        CheckConstraint(f"trusted_after BETWEEN 0 AND {TRUSTED_AFTER_MAX}", name="trusted_after_bounds"),
+    )
+
+
+class TerritoryLogo(Model):
+    """The picture of a territory, apart so that no list loads it."""
+
+    territory_siren: Mapped[str] = mapped_column(ForeignKey("territory.siren"), primary_key=True)
+    media_type: Mapped[str] = mapped_column(String(20))
+    content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Commune(Model):
