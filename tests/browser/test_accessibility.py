@@ -14,9 +14,10 @@ PUBLIC = (
     "/competences", "/competences/boutique-en-ligne", "/territoires", "/territoires/243500139", "/algorithme",
     "/accessibilite", "/donnees-personnelles", "/mentions-legales", "/inscription", "/connexion",
     "/mot-de-passe-oublie", "/publier/besoin", "/publier/savoir-faire", "/nulle-part",
+    "/territoires/243500139/tableau-de-bord", "/territoires/243500139/tableau-de-bord/fiche",
 )  # fmt: skip
 OWN = ("/mon-espace", "/mon-espace/profil", "/mon-espace/structure", "/mon-espace/structure/nouvelle")
-DESK = ("/moderation",)
+DESK = ("/moderation", "/territoires/243500139/tableau-de-bord")
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 
 

@@ -21,7 +21,15 @@ from marketplace.models import (
     SavedSearch,
     User,
 )
-from marketplace.services import accounts, appeal_links, listings, moderation, policies, saved_searches
+from marketplace.services import (
+    accounts,
+    appeal_links,
+    listings,
+    moderation,
+    open_data,
+    policies,
+    saved_searches,
+)
 from marketplace.services import market as market_service
 from marketplace.web.display import slug_of
 from marketplace.web.tuning.forms import SHOWN_SETTINGS, SHOWN_WEIGHTS
@@ -75,6 +83,10 @@ def acts_of(app: Flask) -> list[Act]:
             for method in (rule.methods or set()) - answered_by_flask
         }
     )
+
+
+def this_year() -> dict[str, int]:
+    return {"year": clock.now().year}
 
 
 def tuning_form() -> dict[str, str]:
@@ -144,6 +156,7 @@ class World:
     def values(self, endpoint: str) -> Mapping[str, Any]:
         """Return what stands in the address."""
         need = {"listing_id": self.need.id}
+        here = {"siren": RENNES_METROPOLE}
         known: dict[str, Callable[[], Mapping[str, Any]]] = {
             "accounts.confirm": lambda: {"token": self._confirming()},
             "accounts.reset": lambda: {"token": self._resetting()},
@@ -182,9 +195,19 @@ class World:
             "appeals.of_organisation": lambda: {"organisation_id": self.firm.id},
             "appeals.case": lambda: {"appeal_id": self.appeal.id},
             "appeals.decide": lambda: {"appeal_id": self.appeal.id},
+            "transparency.show": lambda: here | this_year(),
+            "transparency.show_csv": lambda: here | this_year(),
+            "transparency.show_json": lambda: here | this_year(),
+            "transparency.nation": this_year,
+            "transparency.nation_csv": this_year,
+            "transparency.nation_json": this_year,
             "tuning.settings": lambda: {"siren": RENNES_METROPOLE},
             "tuning.apply": lambda: {"siren": RENNES_METROPOLE},
             "integration.sitemap_file": lambda: {"name": "annonces-1"},
+            "dashboard.show": lambda: {"siren": RENNES_METROPOLE},
+            "dashboard.sheet": lambda: {"siren": RENNES_METROPOLE},
+            "dashboard.table": lambda: {"siren": RENNES_METROPOLE, "name": "mois"},
+            "open_data.file": lambda: {"name": self._dumped()},
             "static": lambda: {"filename": "site.css"},
         }
         return known[endpoint]() if endpoint in known else {}
@@ -248,6 +271,12 @@ class World:
         admin = self.people["administrator"]
         assert admin is not None
         return moderation.review(self.hidden[ListingState.PENDING].id, by=admin).version
+
+    def _dumped(self) -> str:
+        """Return the name of a file of the open data, which it makes."""
+        if open_data.latest() is None:
+            open_data.keep_latest()
+        return "territoires.csv"
 
     def _match(self, state: MatchState) -> Any:
         return self.market.match(need=self.market.need(organisation=self.firm), offer=self.offer, state=state)

@@ -54,6 +54,7 @@ PARAMETERS = (
     "commune", "commune_insee", "adresse", "competence", "competence_2", "description", "titre", "niveau",
     "lieu", "rayon", "rayon_concurrent", "horaires", "urgence", "simultanes", "total", "permanente",
     "structure", "frequence", "domaine", "territoire", "tri", "etat", "type", "portee", "brouillon", "v",
+    "vue", "carte",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ PEOPLE = ("visitor", "outsider", "employee", "manager", "moderator elsewhere", "
 PUBLIC = """
 GET public.home, GET public.privacy, GET public.legal, GET public.accessibility, GET public.algorithm,
 GET public.healthz, GET public.readyz, GET public.robots, GET static,
-GET integration.show, GET integration.widget_listings, GET integration.widget_height,
+GET open_data.show, GET open_data.file, GET integration.show, GET integration.widget_listings, GET integration.widget_height,
 GET integration.listings_feed, GET integration.sitemap_index, GET integration.sitemap_file,
 GET directory.needs, GET directory.offers, GET directory.skills, GET directory.skill,
 GET directory.territories, GET directory.territory, GET directory.suggest_communes, GET search.results,
@@ -25,8 +25,11 @@ GET search.stop, POST search.stop,
 GET listings.show, GET listings.renew_by_mail, POST listings.renew_by_mail,
 GET listings.publish_need, GET listings.publish_offer,
 GET organisations.show,
+GET dashboard.show, GET dashboard.sheet, GET dashboard.table,
 GET reports.new, POST reports.new, GET reports.new_on_organisation, POST reports.new_on_organisation,
 GET appeals.new, POST appeals.new,
+GET transparency.show, GET transparency.show_csv, GET transparency.show_json,
+GET transparency.nation, GET transparency.nation_csv, GET transparency.nation_json,
 GET accounts.check_mail, GET accounts.resend, POST accounts.resend,
 GET accounts.confirm, POST accounts.confirm, GET accounts.forgotten, POST accounts.forgotten,
 GET accounts.reset_sent, GET accounts.reset, POST accounts.reset
@@ -86,6 +89,7 @@ GET appeals.of_organisation     login 404 on  on  404 404 404
 GET appeals.queue               login 403 403 403 200 200 200
 GET appeals.case                login 404 404 404 404 200 200
 POST appeals.decide             login 404 404 404 404 on  on
+GET dashboard.mine              login 403 403 403 on  on  on
 GET tuning.settings             login 404 404 404 404 200 200
 POST tuning.settings            login 404 404 404 404 200 200
 POST tuning.apply               login 404 404 404 404 on  on
