@@ -102,6 +102,7 @@ from marketplace.models.users import (
     TerritoryRoleKind,
     User,
 )
+from marketplace.models.workshops import InvitationAnswer, Workshop, WorkshopInvitation, WorkshopState
 
 __all__ = [
     "Appeal",
@@ -121,6 +122,7 @@ __all__ = [
     "Frequency",
     "IdempotentRequest",
     "InvalidTransition",
+    "InvitationAnswer",
     "JobRun",
     "LabelKind",
     "LeftAlone",
@@ -198,4 +200,7 @@ __all__ = [
     "VisitCount",
     "VisitKind",
     "WordKind",
+    "Workshop",
+    "WorkshopInvitation",
+    "WorkshopState",
 ]

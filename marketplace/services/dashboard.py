@@ -183,7 +183,11 @@ def moderated(by: User) -> Sequence[Territory]:
     """
     if not rights.is_moderator(by):
         raise NotAllowed("not a moderator")
-    mine = Territory.is_open if by.is_admin else Territory.siren.in_(rights.territories_moderated(by))
+    mine = (
+        Territory.is_open
+        if rights.is_administrator(by)
+        else Territory.siren.in_(rights.territories_moderated(by))
+    )
     query = select(Territory).where(mine).order_by(Territory.name).limit(TERRITORIES_SHOWN)
     return db.session.scalars(query).all()
 
