@@ -3,6 +3,7 @@
 from flask import Flask
 
 from marketplace.commands import (
+    data,
     match,
     moderation,
     providers,
@@ -19,6 +20,7 @@ from marketplace.commands import (
 def init_app(app: Flask) -> None:
     match.match.add_command(simulate.simulate)
     for command in (
+        data.data,
         match.match,
         moderation.moderation,
         providers.providers,

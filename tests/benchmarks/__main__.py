@@ -13,6 +13,7 @@ BENCHMARKS = (
     "circles",
     "instant",
     "search",
+    "providers",
     "quality",
     "skills",
 )

@@ -1,0 +1,133 @@
+"""The subjects of providers, in the words of the lists, and the skills that each stands for.
+
+What seeds/providers/themes.csv says holds until an administrator says otherwise for a subject.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy.orm import selectinload
+
+from marketplace.extensions import db
+from marketplace.models import (
+    ProviderLabel,
+    ProviderLabelTheme,
+    ProviderTheme,
+    ProviderThemeSkill,
+    Skill,
+    User,
+)
+from marketplace.services import provider_lists
+from marketplace.services.errors import FieldError, NotFound
+from marketplace.services.market import chunks
+from marketplace.services.paging import Page, page_of
+from marketplace.services.text import fold
+from marketplace.services.work import Work, unit_of_work
+
+PER_PAGE = 50
+SKILLS_MAX = 30
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeRow:
+    """`providers`: how many labels that stand name the subject."""
+
+    theme: ProviderTheme
+    providers: int
+
+
+def mapped() -> frozenset[str]:
+    """Return the subjects, folded, that stand for a skill."""
+    with_skill = exists().where(ProviderThemeSkill.theme_id == ProviderTheme.id)
+    told = dict(db.session.execute(select(ProviderTheme.key, with_skill)).all())
+    first = {fold(theme) for theme in provider_lists.themes()}
+    return frozenset(key for key in first | set(told) if told.get(key, True))
+
+
+def add(work: Work, themes: Mapping[str, str]) -> dict[str, int]:
+    """Write subjects that are new, with the skills of the settings; return the ids of all by folded text."""
+    known = dict(work.session.execute(select(ProviderTheme.key, ProviderTheme.id)).all())
+    first = {fold(theme): (theme, slugs) for theme, slugs in provider_lists.themes().items()}
+    labels = {key: theme for key, (theme, _) in first.items()} | dict(themes)
+    new = [{"key": key, "label": label} for key, label in labels.items() if key not in known]
+    for rows in chunks(new, _AT_ONCE):
+        work.session.execute(insert(ProviderTheme), rows)
+    known = dict(work.session.execute(select(ProviderTheme.key, ProviderTheme.id)).all())
+    skills = dict(work.session.execute(select(Skill.slug, Skill.id)).all())
+    links = [
+        {"theme_id": known[row["key"]], "skill_id": skills[slug]}
+        for row in new
+        for slug in first.get(row["key"], ("", ()))[1]
+    ]
+    if links:
+        work.session.execute(insert(ProviderThemeSkill), links)
+    return known
+
+
+def overview(*, by: User, unmapped_only: bool, page: int) -> Page[ThemeRow]:
+    """Return a page of the subjects, those without a skill first. Raises NotFound for no administrator."""
+    require_admin(by)
+    with_skill = exists().where(ProviderThemeSkill.theme_id == ProviderTheme.id)
+    query = select(ProviderTheme).options(selectinload(ProviderTheme.skills))
+    if unmapped_only:
+        query = query.where(~with_skill)
+    found = page_of(query.order_by(with_skill, ProviderTheme.key), number=page, size=PER_PAGE)
+    counts = _counts([theme.id for theme in found.items])
+    rows = [ThemeRow(theme, counts.get(theme.id, 0)) for theme in found.items]
+    return Page(rows, found.number, found.pages, found.total)
+
+
+def get(theme_id: int, *, by: User) -> ProviderTheme:
+    """Return a subject with its skills. Raises NotFound."""
+    require_admin(by)
+    theme = db.session.scalar(
+        select(ProviderTheme).where(ProviderTheme.id == theme_id).options(selectinload(ProviderTheme.skills))
+    )
+    if theme is None:
+        raise NotFound(f"theme {theme_id}")
+    return theme
+
+
+def set_skills(theme_id: int, slugs: Iterable[str], *, by: User) -> ProviderTheme:
+    """Say which skills a subject stands for, from now on. Raises NotFound, FieldError("skills")."""
+    require_admin(by)
+    wanted = sorted(set(slugs))
+    if len(wanted) > SKILLS_MAX:
+        raise FieldError("skills", f"{SKILLS_MAX} compétences au plus : un thème trop large n’aide personne.")
+    with unit_of_work() as work:
+        theme = work.lock(ProviderTheme, theme_id)
+        known = select(Skill.slug, Skill.id).where(Skill.slug.in_(wanted))
+        ids = dict(work.session.execute(known).all())
+        before = _slugs(theme_id)
+        work.session.execute(delete(ProviderThemeSkill).where(ProviderThemeSkill.theme_id == theme_id))
+        rows = [{"theme_id": theme_id, "skill_id": key} for key in ids.values()]
+        if rows:
+            work.session.execute(insert(ProviderThemeSkill), rows)
+        work.audit(
+            "provider_theme.mapped", theme, by=by, before={"skills": before}, after={"skills": sorted(ids)}
+        )
+    return theme
+
+
+def require_admin(user: User) -> None:
+    """Raise NotFound unless the person is a national administrator: for others it must not even show."""
+    if not user.is_admin:
+        raise NotFound("for administrators")
+
+
+def _slugs(theme_id: int) -> list[str]:
+    query = select(Skill.slug).join(ProviderThemeSkill, ProviderThemeSkill.skill_id == Skill.id)
+    return list(db.session.scalars(query.where(ProviderThemeSkill.theme_id == theme_id).order_by(Skill.slug)))
+
+
+def _counts(theme_ids: Sequence[int]) -> dict[int, int]:
+    query: Any = (
+        select(ProviderLabelTheme.theme_id, func.count())
+        .join(ProviderLabel, ProviderLabel.id == ProviderLabelTheme.label_id)
+        .where(ProviderLabelTheme.theme_id.in_(theme_ids), ProviderLabel.withdrawn_on.is_(None))
+        .group_by(ProviderLabelTheme.theme_id)
+    )
+    return dict(db.session.execute(query).all())
