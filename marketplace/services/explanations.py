@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from marketplace import clock
 from marketplace.extensions import db
 from marketplace.matching import Alternatives
 from marketplace.models import (
+    LeftAlone,
     Listing,
     ListingKind,
     ListingSkill,
@@ -24,6 +25,7 @@ from marketplace.models import (
 )
 from marketplace.services import live_index, market
 from marketplace.services.errors import NotFound
+from marketplace.services.listings import places_left
 from marketplace.services.live_index import Counterparts
 from marketplace.services.market import Reasons
 
@@ -74,6 +76,20 @@ def why(need: Listing) -> Why | None:
         return None
     outcome = db.session.get(RoundOutcome, need.id, options=[joinedload(RoundOutcome.round)])
     return Why(need, now, _skills(now), outcome, _lost(outcome) if outcome else ())
+
+
+def why_alone(listing: Listing) -> Why | None:
+    """Do as why() for a need without a live match; None for any other listing."""
+    alone = listing.kind is ListingKind.NEED and places_left(listing) > 0
+    return why(listing) if alone else None
+
+
+def reasons_left_alone(listings: Iterable[Listing]) -> dict[int, LeftAlone]:
+    """Return why the last round left needs alone, by their id; nothing of those with a live match."""
+    needs = (listing for listing in listings if listing.kind is ListingKind.NEED)
+    ids = [need.id for need in needs if places_left(need) > 0]
+    query = select(RoundOutcome.need_id, RoundOutcome.reason).where(RoundOutcome.need_id.in_(ids))
+    return {need_id: reason for need_id, reason in db.session.execute(query)}
 
 
 def in_public(need: Listing) -> Why | None:

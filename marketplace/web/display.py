@@ -13,6 +13,7 @@ from marketplace.models import (
     DecisionAction,
     DecisionGround,
     DeclineReason,
+    LeftAlone,
     Listing,
     ListingKind,
     ListingState,
@@ -28,6 +29,7 @@ from marketplace.models import (
 from marketplace.services.masking import Hidden
 from marketplace.services.report_cases import SubjectKind
 from marketplace.services.text import fold
+from marketplace.services.transparency import AppealBasis, Detection
 
 SLUG_MAX = 60
 
@@ -48,6 +50,18 @@ LABELS: dict[type[Enum], dict[Enum, str]] = {
         ListingState.CHANGES_REQUESTED: "à modifier",
         ListingState.REJECTED: "refusée",
         ListingState.REMOVED: "retirée par la modération",
+    },
+    LeftAlone: {
+        LeftAlone.OUTBID: "Des savoir-faire correspondent, mais leurs places sont allées à d’autres besoins.",
+        LeftAlone.SHARE: "Votre structure a déjà une proposition : chacun son tour.",
+        LeftAlone.TAKEN: "Des savoir-faire correspondent, mais toutes leurs places sont prises.",
+        LeftAlone.CLOSED: "Les savoir-faire qui correspondent ont déjà été proposés.",
+        LeftAlone.RADIUS: "Cette compétence se trouve, mais trop loin.",
+        LeftAlone.LEVEL: "Cette compétence se trouve, mais pas au niveau souhaité.",
+        LeftAlone.PLACES: "Cette compétence se trouve, mais pas aux lieux d’échange choisis.",
+        LeftAlone.COMPETITOR: "Ceux qui pourraient vous aider exercent la même activité, trop près.",
+        LeftAlone.SEVERAL: "Cette compétence se trouve, mais plusieurs choses s’y opposent à la fois.",
+        LeftAlone.SKILL: "Personne ne propose encore cette compétence.",
     },
     MatchState: {
         MatchState.PROPOSED: "proposée",
@@ -109,6 +123,18 @@ LABELS: dict[type[Enum], dict[Enum, str]] = {
         AppealOutcome.UPHELD: "la décision est maintenue",
         AppealOutcome.REVERSED: "la décision est annulée",
     },
+    Detection: {
+        Detection.NOTICE: "Après un signalement",
+        Detection.AUTOMATED: "Repéré par le contrôle",
+        Detection.PERSON: "Vu par la modération",
+    },
+    AppealBasis: {
+        AppealBasis.REQUEST_CHANGES: "Une modification demandée",
+        AppealBasis.REJECT: "Un refus de publier",
+        AppealBasis.REMOVE: "Un retrait du site",
+        AppealBasis.SUSPEND: "Une suspension",
+        AppealBasis.NO_ACTION: "Un signalement resté sans suite",
+    },
     OrganisationKind: {
         OrganisationKind.FIRM: "entreprise",
         OrganisationKind.ASSOCIATION: "association",
@@ -158,6 +184,7 @@ FLAGS = {
     "repeat": "texte proche d’une autre annonce",
     "first_listing": "première annonce de la structure",
     "reported": "signalée",
+    "returned": "revient après modification",
 }
 RULES = {
     "organisation": "c’est la même structure",

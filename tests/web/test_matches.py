@@ -8,6 +8,7 @@ import pytest
 from marketplace.extensions import db
 from marketplace.models import ListingState, Match, MatchState, MembershipState, Organisation, Place
 from marketplace.services import listings, rounds
+from marketplace.web.display import slug_of
 from tests.support.builders import CESSON, LIFFRE, PARIS, RENNES
 from tests.support.queries import counted
 
@@ -608,3 +609,40 @@ def test_a_listing_that_does_not_fit_says_why_with_numbers(market, login, commun
     page = login(market.speaker(mine)).get(f"/annonces/{offer.id}/proposer").text
 
     assert said in page
+
+
+def test_my_space_says_why_the_last_round_left_a_need_alone(market, client, login):
+    need = market.need()
+    rounds.run()
+
+    page = login(market.speaker(need)).get("/mon-espace").text
+
+    assert "Personne ne propose encore cette compétence." in page
+
+
+def test_a_need_alone_says_why_and_what_would_change_it_on_its_own_page(market, login):
+    need = market.need(organisation=market.organisation(commune=RENNES), radius_km=10)
+    market.offer(organisation=market.organisation(commune=LIFFRE), radius_km=100)
+    address = f"/annonces/{need.id}-{slug_of(need)}"
+
+    mine = login(market.speaker(need)).get(address).text
+    somebody = login(market.user()).get(address).text
+
+    assert "Pourquoi personne pour l’instant" in mine
+    assert "Ce qui changerait la donne" in mine
+    assert "Pourquoi personne" not in somebody
+
+
+def test_a_pair_that_a_round_did_not_keep_says_who_got_the_place_and_the_loss(market, login, db_session):
+    near = market.need(organisation=market.organisation(commune=CESSON))
+    far = market.need(organisation=market.organisation(commune=LIFFRE))
+    offer = market.offer(organisation=market.organisation(commune=CESSON), capacity=1)
+    rounds.run()
+    offer.capacity = 2
+    db_session.commit()
+
+    page = login(market.speaker(far)).get(f"/annonces/{far.id}/correspondances").text
+
+    assert "cette paire n’a pas été retenue" in page
+    assert near.title in page
+    assert "aurait fait perdre au moins" in page

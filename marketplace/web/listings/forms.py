@@ -81,7 +81,9 @@ class HalfDays(Ticks):
 class ListingForm(BaseForm):
     """What a need and an offer have in common. `chosen`: the skills once valid, the main one first."""
 
-    description = LongTextField("Dites-le avec vos mots", max_length=DESCRIPTION_MAX, min_length=DESCRIPTION_MIN)
+    description = LongTextField(
+        "Dites-le avec vos mots", max_length=DESCRIPTION_MAX, min_length=DESCRIPTION_MIN
+    )
     proposal = RadioField("Est-ce l’une de ces compétences ?", name="proposition", validate_choice=False)
     skill = SelectField("Compétence", name="competence", default="")
     title = TextField(
@@ -311,7 +313,7 @@ def answers_of(listing: Listing) -> dict[str, object]:
         "title": listing.title,
         "level": listing.level,
         "level_ticked": "",
-        "places": [value for value, place in PLACES.items() if listing.places & place],
+        "places": places_of(listing),
         "radius_km": listing.radius_km,
         "availability": [value for value, bit in HALF_DAY_BITS.items() if listing.availability & bit],
         "urgency": listing.urgency,
@@ -344,3 +346,8 @@ def _number(field: WholeNumber) -> int:
     """Return the number of a valid field; what it starts with when it may stay empty."""
     number: int = field.default if field.data is None else field.data
     return number
+
+
+def places_of(listing: Listing) -> list[str]:
+    """Return the places of the listing as the fields of forms and addresses name them."""
+    return [value for value, place in PLACES.items() if listing.places & place]

@@ -3,11 +3,12 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from marketplace.models import InvalidTransition, Listing, ListingKind
-from marketplace.services import listings, rights
+from marketplace.services import explanations, listings, rights
 from marketplace.services.errors import TokenExpired
 from marketplace.services.listings import ListingOver
 from marketplace.web.display import slug_of
 from marketplace.web.listings import publishing
+from marketplace.web.listings.forms import places_of
 
 bp = Blueprint("listings", __name__)
 
@@ -49,6 +50,8 @@ def show(listing_id: int, slug: str = "") -> ResponseReturnValue:
         listing=listing,
         places_left=listings.places_left(listing),
         is_mine=is_mine,
+        why=explanations.why_alone(listing) if is_mine else None,
+        lieux=places_of(listing),
         acts=listings.acts_on(listing),
         decision=listings.decision_on(listing) if is_mine else None,
         moderates=reader is not None and rights.moderates(reader, listing.territory_siren),

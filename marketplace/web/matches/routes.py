@@ -8,7 +8,7 @@ from marketplace.services.errors import FieldError, InvalidTransition
 from marketplace.services.matches import MatchView
 from marketplace.services.ranking import Ranked
 from marketplace.web.forms import form_page
-from marketplace.web.listings.forms import PLACES
+from marketplace.web.listings.forms import places_of
 from marketplace.web.matches.forms import CancelForm, DeclineForm, ProposeForm
 
 bp = Blueprint("matches", __name__)
@@ -19,13 +19,14 @@ COUNTERPARTS_SHOWN = 10
 @bp.get("/mon-espace")
 @login_required
 def space() -> ResponseReturnValue:
-    mine = rights.organisation_ids(current_user)
+    mine = listings.of_organisations(rights.organisation_ids(current_user))
     return render_template(
         "matches/space.html",
         space=matches.space(current_user, past_page=request.args.get("page", 1, type=int)),
         memberships=organisations.memberships(current_user),
         requests=organisations.requests_to_decide(current_user),
-        listings=[(listing, listings.acts_on(listing)) for listing in listings.of_organisations(mine)],
+        listings=[(listing, listings.acts_on(listing)) for listing in mine],
+        left_alone=explanations.reasons_left_alone(mine),
     )
 
 
@@ -128,14 +129,16 @@ def counterparts(listing_id: int) -> ResponseReturnValue:
     listing = listings.own(listing_id, by=current_user)
     obstacle = ranking.obstacle(listing)
     ranked = [] if obstacle else ranking.best_for(listing, limit=COUNTERPARTS_SHOWN)
-    alone = listing.kind is ListingKind.NEED and not obstacle and not ranked
+    alone = not obstacle and not ranked
+    verdicts = explanations.verdicts(listing, [found.listing for found in ranked])
     return render_template(
         "matches/counterparts.html",
         listing=listing,
         obstacle=obstacle,
         ranked=ranked,
-        why=explanations.why(listing) if alone else None,
-        lieux=[value for value, place in PLACES.items() if listing.places & place],
+        verdicts=verdicts,
+        why=explanations.why_alone(listing) if alone else None,
+        lieux=places_of(listing),
     )
 
 
