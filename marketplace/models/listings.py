@@ -14,10 +14,11 @@ from marketplace.models.territories import Commune, Territory
 from marketplace.models.types import TimestampMixin, UtcDateTime, closed_list
 from marketplace.models.users import User
 
-TITLE_MAX = 100
-DESCRIPTION_MAX = 3000
+TITLE_MIN, TITLE_MAX = 5, 100
+DESCRIPTION_MIN, DESCRIPTION_MAX = 20, 3000
 RADIUS_MAX_KM = 200
 CAPACITY_MAX = 50
+TOTAL_MAX = 1000
 EXTRA_SKILLS_MAX = 2
 HALF_DAYS = 14
 
@@ -56,15 +57,16 @@ _S = ListingState
 TRANSITIONS: dict[ListingState, frozenset[ListingState]] = {
     _S.DRAFT: frozenset({_S.PENDING, _S.PUBLISHED, _S.WITHDRAWN}),
     _S.PENDING: frozenset({_S.PUBLISHED, _S.CHANGES_REQUESTED, _S.REJECTED, _S.WITHDRAWN}),
-    _S.CHANGES_REQUESTED: frozenset({_S.PENDING, _S.WITHDRAWN}),
+    # Straight to published: the request was taken back, as a refusal or a removal can be.
+    _S.CHANGES_REQUESTED: frozenset({_S.PENDING, _S.PUBLISHED, _S.WITHDRAWN}),
     # Back to pending: its author changed the text and the territory reads before publication.
     _S.PUBLISHED: frozenset({_S.PENDING, _S.PAUSED, _S.FULFILLED, _S.EXPIRED, _S.WITHDRAWN, _S.REMOVED}),
     _S.PAUSED: frozenset({_S.PENDING, _S.PUBLISHED, _S.FULFILLED, _S.EXPIRED, _S.WITHDRAWN, _S.REMOVED}),
     _S.EXPIRED: frozenset({_S.PUBLISHED, _S.PENDING, _S.WITHDRAWN}),
     _S.FULFILLED: frozenset(),
     _S.WITHDRAWN: frozenset(),
-    _S.REJECTED: frozenset(),
-    _S.REMOVED: frozenset(),
+    _S.REJECTED: frozenset({_S.PUBLISHED}),
+    _S.REMOVED: frozenset({_S.PUBLISHED}),
 }
 EDITABLE = frozenset({_S.DRAFT, _S.PENDING, _S.CHANGES_REQUESTED, _S.PUBLISHED, _S.PAUSED})
 

@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
 from marketplace.extensions import db
-from marketplace.models import SeedFile, Skill, SkillDomain, SkillWord
+from marketplace.models import SeedFile, Skill, SkillDomain, SkillEdition, SkillWord
 from marketplace.services.skill_index import SkillIndex
 
 # Below this probability the likeliest skill is wrong three times in four: better no guess. docs/skills.md.
 CONFIDENCE_MIN = 0.2
 _SEED_FILE = "skills.csv"
+Version = tuple[str | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,26 @@ class _Reference:
 
 
 def all_by_domain() -> list[SkillDomain]:
-    """Return the domains in order, each with its skills loaded in order."""
-    query = select(SkillDomain).order_by(SkillDomain.position).options(selectinload(SkillDomain.skills))
+    """Return the domains in order, each with its skills loaded in order, but for the retired ones."""
+    current = selectinload(SkillDomain.skills.and_(Skill.retired_at.is_(None)))
+    query = select(SkillDomain).order_by(SkillDomain.position).options(current)
     return list(db.session.scalars(query))
+
+
+def by_slug(slug: str) -> Skill | None:
+    return db.session.scalar(select(Skill).where(Skill.slug == slug))
+
+
+def domain(slug: str) -> SkillDomain | None:
+    return db.session.get(SkillDomain, slug)
+
+
+def version() -> Version:
+    """Return what changes whenever a word or a skill does: the digest of the files, the last edition."""
+    last = select(func.max(SkillEdition.number)).scalar_subquery()
+    digest = select(SeedFile.sha256).where(SeedFile.name == _SEED_FILE).scalar_subquery()
+    row = db.session.execute(select(digest, last)).one()
+    return row[0], row[1]
 
 
 def suggest(text: str, *, limit: int = 5) -> list[Suggestion]:
@@ -51,18 +69,17 @@ def suggest(text: str, *, limit: int = 5) -> list[Suggestion]:
 
 
 def _reference() -> _Reference:
-    """Return the index, built once per process as long as the reference files do not change."""
-    digest = db.session.scalar(select(SeedFile.sha256).where(SeedFile.name == _SEED_FILE))
-    return _read_reference(str(db.engine.url), digest)
+    """Return the index, built once per process for each loading of the files and each edition."""
+    return _read_reference(str(db.engine.url), version())
 
 
 @lru_cache(maxsize=4)
-def _read_reference(_database: str, _digest: str | None) -> _Reference:
-    query = select(Skill.id, Skill.slug, Skill.label, Skill.domain_slug, Skill.description).order_by(Skill.id)
-    skills = db.session.execute(query).all()
+def _read_reference(_database: str, _version: Version) -> _Reference:
+    query = select(Skill.id, Skill.slug, Skill.label, Skill.domain_slug, Skill.description)
+    skills = db.session.execute(query.where(Skill.retired_at.is_(None)).order_by(Skill.id)).all()
     row_of = {skill.id: row for row, skill in enumerate(skills)}
     words = db.session.execute(select(SkillWord.skill_id, SkillWord.text))
-    phrases = [(row_of[key], text) for key, text in words]
+    phrases = [(row_of[key], text) for key, text in words if key in row_of]
     phrases += [(row_of[skill.id], text) for skill in skills for text in (skill.label, skill.description)]
     index = SkillIndex(phrases, skills=len(skills))
     return _Reference(tuple((s.slug, s.label, s.domain_slug) for s in skills), index)

@@ -4,7 +4,6 @@ A field keeps what was typed in `data`, so that a refused form comes back as it 
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,6 +22,7 @@ from marketplace.models import Commune, Sector
 from marketplace.services import places, sectors
 from marketplace.services.errors import FieldError
 from marketplace.services.organisations import clean_siret
+from marketplace.services.text import is_keepable, tidy
 
 INVALID_STATUS = 422
 REQUIRED = "Remplissez ce champ."
@@ -54,10 +54,6 @@ _FRENCH = {
     "Not a valid time value.": "Cette heure ne se lit pas. Exemple : 14:30.",
     "Field must be equal to %(other_name)s.": "Les deux réponses doivent être les mêmes.",
 }
-_ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
-# Marks that turn the reading direction round: a name could be made to read as another.
-_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_UNREADABLE = "\ufffd"  # what the server puts for bytes that are not UTF-8
 
 
 class BaseForm(FlaskForm):
@@ -85,17 +81,6 @@ def form_page(template: str, form: BaseForm, **context: Any) -> ResponseReturnVa
     return render_template(template, form=form, **context), INVALID_STATUS if form.errors else 200
 
 
-def is_keepable(text: str, *, several_lines: bool = False) -> bool:
-    """Say whether a text holds only characters that the site can store and show."""
-    allowed = "\n\t" if several_lines else ""
-    return not any(
-        (unicodedata.category(c) in {"Cc", "Cs", "Co"} and c not in allowed)
-        or c in _DIRECTION
-        or c == _UNREADABLE
-        for c in text
-    )
-
-
 class TextField(StringField):
     """A line of text, without white space around it; nothing sent is the empty text."""
 
@@ -116,7 +101,7 @@ class TextField(StringField):
         self.max_length, self.min_length = max_length, min_length
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        self.data = self._clean(valuelist[0]) if valuelist else ""
+        self.data = tidy(valuelist[0]) if valuelist else ""
 
     def pre_validate(self, form: FlaskForm) -> None:
         text = self.data or ""
@@ -126,11 +111,6 @@ class TextField(StringField):
             raise StopValidation(f"{self.max_length} caractères au plus : raccourcissez.")
         if 0 < len(text) < self.min_length:
             raise StopValidation(f"{self.min_length} caractères au moins : dites-en un peu plus.")
-
-    def _clean(self, text: str) -> str:
-        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
-        # One strip takes the white space, the next what it hid.
-        return text.strip().strip(_ZERO_WIDTH).strip()
 
 
 class LongTextField(TextField):
