@@ -213,7 +213,11 @@ def requests_to_decide(user: User) -> list[Membership]:
             .correlate(Organisation)
             .exists()
         )
-        here = True if user.is_admin else Commune.territory_siren.in_(rights.territories_moderated(user))
+        here = (
+            True
+            if rights.is_administrator(user)
+            else Commune.territory_siren.in_(rights.territories_moderated(user))
+        )
         scope = scope | (without_manager & here)
     return list(db.session.scalars(query.where(scope)))
 

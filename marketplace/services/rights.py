@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from flask import current_app
 from sqlalchemy import exists, false, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement
@@ -17,6 +18,7 @@ from marketplace.models import (
     Organisation,
     Territory,
     TerritoryRole,
+    TerritoryRoleKind,
     User,
 )
 from marketplace.services.errors import NotAllowed, NotFound
@@ -49,19 +51,36 @@ def manages(user: User, organisation_id: int) -> bool:
     return bool(db.session.scalar(query))
 
 
+def holds_role(user: User) -> bool:
+    """Say whether the person is the national administrator or has a role in a territory, sleeping or not."""
+    return user.is_admin or bool(db.session.scalar(select(exists().where(TerritoryRole.user_id == user.id))))
+
+
+def needs_second_factor(user: User) -> bool:
+    """Say whether the person's role asks for a second factor; never in a demonstration."""
+    config = current_app.config
+    return config["TWO_FACTOR_REQUIRED"] and not config["DEMONSTRATION"] and holds_role(user)
+
+
+def lacks_second_factor(user: User) -> bool:
+    """Say whether the person's role sleeps until they set up the second factor that it asks for."""
+    return user.second_factor_at is None and needs_second_factor(user)
+
+
 def territories_moderated(user: User) -> list[str]:
-    """Return the SIREN of each territory that the person moderates by a role."""
+    """Return the SIREN of each territory that the person moderates by a role, while it does not sleep."""
     query = select(TerritoryRole.territory_siren).where(TerritoryRole.user_id == user.id)
-    return list(db.session.scalars(query))
+    sirens = list(db.session.scalars(query))
+    return [] if sirens and lacks_second_factor(user) else sirens
 
 
 def is_moderator(user: User) -> bool:
-    return user.is_admin or bool(territories_moderated(user))
+    return is_administrator(user) or bool(territories_moderated(user))
 
 
 def is_administrator(user: User) -> bool:
     """Say whether the person may do now what the national administrator does."""
-    return user.is_admin
+    return user.is_admin and not lacks_second_factor(user)
 
 
 def require_administrator(user: User) -> None:
@@ -75,12 +94,28 @@ def moderates(user: User, territory_siren: str | None) -> bool:
 
     The national administrator decides everywhere, and alone where there is no intercommunality.
     """
-    return user.is_admin or (territory_siren is not None and territory_siren in territories_moderated(user))
+    here = territory_siren is not None and territory_siren in territories_moderated(user)
+    return here or is_administrator(user)
+
+
+def heads(user: User, territory_siren: str) -> bool:
+    """Say whether the person is in charge of the territory: its team, its settings."""
+    role = db.session.get(TerritoryRole, (user.id, territory_siren))
+    here = role is not None and role.role is TerritoryRoleKind.HEAD and not lacks_second_factor(user)
+    return here or is_administrator(user)
+
+
+def require_head(user: User, territory_siren: str) -> None:
+    """Raise NotFound for who does not moderate there, NotAllowed for who does and is not in charge."""
+    if not moderates(user, territory_siren):
+        raise NotFound(f"territory {territory_siren}")
+    if not heads(user, territory_siren):
+        raise NotAllowed("not in charge of the territory")
 
 
 def moderated_listings(user: User) -> ColumnElement[bool]:
     """Return the condition that keeps the listings that the person may moderate."""
-    if user.is_admin:
+    if is_administrator(user):
         return Listing.id.is_not(None)
     sirens = territories_moderated(user)
     return Listing.territory_siren.in_(sirens) if sirens else false()
@@ -94,7 +129,7 @@ def moderated_in(column: InstrumentedAttribute[str | None], user: User) -> Colum
 def moderated_by_nation(user: User) -> ColumnElement[bool]:
     """Return the condition that keeps listings nobody nearer moderates: no open territory."""
     closed = ~exists().where(Territory.siren == Listing.territory_siren, Territory.is_open)
-    return or_(Listing.territory_siren.is_(None), closed) if user.is_admin else false()
+    return or_(Listing.territory_siren.is_(None), closed) if is_administrator(user) else false()
 
 
 def require_confirmed(user: User) -> None:

@@ -1,12 +1,14 @@
 """Every refusal becomes its page here: the right status and one French sentence that says what to do."""
 
-from flask import Flask, Response, current_app, make_response, render_template
+from flask import Flask, Response, current_app, make_response, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from marketplace.extensions import db
 from marketplace.services import errors
+from marketplace.web.session import waits_for_second_factor
 
 HTTP_MESSAGES: dict[int, tuple[str, str]] = {
     400: (
@@ -100,8 +102,10 @@ def _csrf(_error: CSRFError) -> Response:
     )
 
 
-def _service(error: Exception) -> Response:
+def _service(error: Exception) -> ResponseReturnValue:
     db.session.rollback()
+    if isinstance(error, errors.NotAllowed | errors.NotFound) and waits_for_second_factor():
+        return redirect(url_for("accounts.second_factor"))
     status, title, message = next(
         SERVICE_MESSAGES[kind] for kind in type(error).__mro__ if kind in SERVICE_MESSAGES
     )

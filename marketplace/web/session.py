@@ -2,7 +2,7 @@
 
 import re
 
-from flask import Flask
+from flask import Flask, request
 from flask_login import current_user
 
 from marketplace.extensions import db, login_manager
@@ -10,16 +10,24 @@ from marketplace.models import User
 from marketplace.services import rights
 from marketplace.web.converters import ID_MAX
 
+# Parts of the site that need a role in a territory, or the nation's.
+DESK = frozenset(
+    {
+        "admin", "appeals", "audit", "dashboard", "moderation", "reports", "team", "territories",
+        "transparency", "tuning", "workshops",
+    }
+)  # fmt: skip
+
 
 def init_app(app: Flask) -> None:
     login_manager.login_view = "accounts.login"
     login_manager.login_message = "Connectez-vous pour continuer."
     login_manager.login_message_category = "info"
-    login_manager.user_loader(_load)
+    login_manager.user_loader(find_user)
     app.jinja_env.globals.update(is_moderator=_is_moderator, moderates=_moderates)
 
 
-def _load(key: str) -> User | None:
+def find_user(key: str) -> User | None:
     """Return the person of a session's mark (User.get_id), unless it is of before their password changed."""
     found = re.fullmatch(r"([0-9]{1,10})\.([0-9]{1,10})", key)
     if found is None or int(found[1]) > ID_MAX:
@@ -28,8 +36,16 @@ def _load(key: str) -> User | None:
     return user if user and user.get_id() == key else None
 
 
+def waits_for_second_factor() -> bool:
+    """Say whether the desk refuses the person only because their role sleeps (rights.lacks_second_factor)."""
+    if request.blueprint not in DESK or not current_user.is_authenticated:
+        return False
+    return rights.lacks_second_factor(current_user)
+
+
 def _is_moderator() -> bool:
-    return bool(current_user.is_authenticated and rights.is_moderator(current_user))
+    """Also while their role sleeps: the desk then leads to what wakes it."""
+    return bool(current_user.is_authenticated and rights.holds_role(current_user))
 
 
 def _moderates(siren: str | None) -> bool:

@@ -37,6 +37,7 @@ from marketplace.models import (
     Skill,
     Territory,
     TerritoryRole,
+    TerritoryRoleKind,
     User,
 )
 from marketplace.models.matches import LIVE
@@ -74,9 +75,18 @@ class Market:
         db.session.commit()
 
     def user(
-        self, email: str = "", *, name: str = "", confirmed: bool = True, admin: bool = False, phone: str = ""
+        self,
+        email: str = "",
+        *,
+        name: str = "",
+        confirmed: bool = True,
+        admin: bool = False,
+        phone: str = "",
+        second_factor: bool | None = None,
     ) -> User:
+        """Return a person. `second_factor`: as set up; by default by administrators only."""
         number = next(self._number)
+        second_factor = admin if second_factor is None else second_factor
         return self._keep(
             User(
                 email=email or f"personne{number}@structure{number}.example",
@@ -85,6 +95,7 @@ class Market:
                 password_hash=_hash(),
                 email_confirmed_at=clock.now() if confirmed else None,
                 is_admin=admin,
+                second_factor_at=clock.now() if second_factor else None,
             )
         )
 
@@ -196,15 +207,32 @@ class Market:
         db.session.commit()
         return territory
 
-    def moderator(self, siren: str = RENNES_METROPOLE) -> User:
-        user = self.user()
-        self._keep(TerritoryRole(user_id=user.id, territory_siren=siren))
+    def moderator(
+        self,
+        siren: str = RENNES_METROPOLE,
+        *,
+        role: TerritoryRoleKind = TerritoryRoleKind.MODERATOR,
+        second_factor: bool = True,
+        **person: Any,
+    ) -> User:
+        user = self.user(second_factor=second_factor, **person)
+        self._keep(TerritoryRole(user_id=user.id, territory_siren=siren, role=role))
         return user
+
+    def head(self, siren: str = RENNES_METROPOLE, **person: Any) -> User:
+        """Return somebody who is in charge of the territory."""
+        return self.moderator(siren, role=TerritoryRoleKind.HEAD, **person)
 
     def admin(self) -> User:
         return self.user(admin=True)
 
-    def case(self, subject: Listing | Organisation, **fields: Any) -> ReportCase:
+    def case(
+        self,
+        subject: Listing | Organisation,
+        *,
+        category: ReportCategory = ReportCategory.COMMERCIAL,
+        **fields: Any,
+    ) -> ReportCase:
         """Return an open case on the subject, with one report in it."""
         is_listing = isinstance(subject, Listing)
         commune = db.session.get_one(Commune, subject.commune_insee)
@@ -222,13 +250,17 @@ class Market:
         )
         case.reports = [
             Report(
-                category=ReportCategory.COMMERCIAL,
+                category=category,
                 explanation="Ce texte vend une prestation.",
                 name=f"Voisin {number}",
                 email=f"voisin{number}@passage.example",
             )
         ]
         return self._keep(case)
+
+    def report_of(self, case: ReportCase) -> Report:
+        """Return the first report of a case."""
+        return db.session.scalars(select(Report).where(Report.case_id == case.id).order_by(Report.id)).first()
 
     def rejection(self, listing: Listing, *, by: User | None = None, **fields: Any) -> ModerationDecision:
         """Return a decision against the listing; the listing's own state is the test's affair."""

@@ -227,6 +227,12 @@ class World:
             "accounts.forgotten": {"mail": manager.email},
             "accounts.reset": {"mot_de_passe": NEW_PASSWORD},
             "accounts.profile": {"nom": "Léa Pain", "telephone": "06 12 34 56 78"},
+            "personal_data.export": {"mot_de_passe": PASSWORD},
+            "personal_data.delete": {"mot_de_passe": PASSWORD, "confirmer": "y"},
+            "accounts.second_step": {"code": "000000"},
+            "accounts.set_up_second_factor": {"cle": "x", "code": "000000"},
+            "accounts.renew_codes": {"mot_de_passe": PASSWORD},
+            "accounts.switch_off_second_factor": {"mot_de_passe": PASSWORD},
             "organisations.join": {"siret": self.counterpart.siret},
             "organisations.create": {
                 "siret": siret(900_000 + self.firm.id),

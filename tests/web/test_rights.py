@@ -45,6 +45,15 @@ POST accounts.login             on    on  on  on  on  on  on
 POST accounts.logout            on    on  on  on  on  on  on
 GET accounts.profile            login 200 200 200 200 200 200
 POST accounts.profile           login on  on  on  on  on  on
+GET personal_data.show          login 200 200 200 200 200 200
+POST personal_data.export       login 200 200 200 200 200 200
+POST personal_data.delete       login on  on  on  on  on  422
+GET accounts.second_step        on    on  on  on  on  on  on
+POST accounts.second_step       on    on  on  on  on  on  on
+GET accounts.second_factor      login 200 200 200 200 200 200
+POST accounts.set_up_second_factor login 422 422 422 200 200 200
+POST accounts.renew_codes       login 403 403 403 200 200 200
+POST accounts.switch_off_second_factor login 403 403 403 403 403 403
 GET organisations.join          login 200 200 200 200 200 200
 POST organisations.join         login 200 200 200 200 200 200
 GET organisations.create        login 200 200 200 200 200 200

@@ -1,7 +1,7 @@
 import re
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField
+from wtforms import BooleanField, HiddenField
 from wtforms.validators import StopValidation
 from wtforms.widgets import TelInput
 
@@ -45,3 +45,18 @@ class NewPasswordForm(BaseForm):
 class ProfileForm(BaseForm):
     name = TextField("Votre prénom et votre nom", name="nom", max_length=120)
     phone = PhoneField("Votre téléphone (facultatif)", name="telephone", max_length=20, required=False)
+
+
+class CodeForm(BaseForm):
+    """Six digits of the phone, or a recovery code."""
+
+    code = TextField("Votre code", name="code", max_length=30)
+
+
+class SetUpForm(BaseForm):
+    code = TextField("Le code à 6 chiffres que montre l’application", name="code", max_length=30)
+    sealed = HiddenField(name="cle")
+
+
+class PasswordForm(BaseForm):
+    password = SecretField("Votre mot de passe", name="mot_de_passe")

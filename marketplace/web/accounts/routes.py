@@ -1,11 +1,11 @@
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_required, login_user, logout_user
+from flask_login import current_user, login_required, logout_user
 
-from marketplace.models import User
 from marketplace.services import accounts
 from marketplace.services.errors import FieldError, TokenExpired
 from marketplace.web import returning
+from marketplace.web.accounts import sessions
 from marketplace.web.accounts.forms import LoginForm, MailForm, NewPasswordForm, ProfileForm, SignUpForm
 from marketplace.web.forms import form_page
 
@@ -14,7 +14,7 @@ bp = Blueprint("accounts", __name__)
 GONE = 410
 WRONG_LOGIN = "L’adresse mail et le mot de passe ne vont pas ensemble. Vérifiez-les et réessayez."
 # Where a message has just been sent, to say so on the next page.
-_MAILED_TO = "mailed_to"
+_MAILED_TO = sessions.MAILED_TO
 
 
 @bp.route("/inscription", methods=["GET", "POST"])
@@ -68,7 +68,7 @@ def confirm(token: str) -> ResponseReturnValue:
     except TokenExpired:
         again = url_for(".resend", suite=returning.wanted() or None)
         return render_template("accounts/expired.html", again=again), GONE
-    _open_session(user)
+    sessions.open_for(user)
     flash("Votre adresse est confirmée : bienvenue !", "success")
     return redirect(returning.wanted() or url_for("organisations.join"))
 
@@ -82,8 +82,7 @@ def login() -> ResponseReturnValue:
     if form.validate_on_submit():
         user = accounts.authenticate(form.email.data, form.password.data, address=_address())
         if user is not None and user.is_confirmed:
-            _open_session(user, remember=form.remember.data)
-            return _go_on()
+            return sessions.log_in(user, remember=form.remember.data, then=returning.wanted())
         if user is None:
             form.form_errors.append(WRONG_LOGIN)
         else:
@@ -152,15 +151,7 @@ def profile() -> ResponseReturnValue:
 
 
 def _go_on() -> ResponseReturnValue:
-    return redirect(returning.wanted() or url_for("matches.space"))
-
-
-def _open_session(user: User, *, remember: bool = False) -> None:
-    """Log in with a new anti-forgery token: one planted before must not serve after."""
-    logout_user()
-    session.pop("csrf_token", None)
-    session.pop(_MAILED_TO, None)
-    login_user(user, remember=remember)
+    return redirect(returning.wanted() or url_for(sessions.HOME))
 
 
 def _address() -> str:
