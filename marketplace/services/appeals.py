@@ -229,7 +229,8 @@ def decide(
 
 def _reverse(appeal: Appeal, *, by: User, reasons: str, measure: Measure | None) -> None:
     if appeal.decision_id is not None:
-        moderation.restore(appeal.decision_id, by=by, reason=reasons)
+        if _still_holds(db.session.get_one(ModerationDecision, appeal.decision_id)):
+            moderation.restore(appeal.decision_id, by=by, reason=reasons)
         return
     report = db.session.get_one(Report, appeal.report_id)
     seen = reports.read(report.case_id, by=by)
@@ -239,6 +240,17 @@ def _reverse(appeal: Appeal, *, by: User, reasons: str, measure: Measure | None)
     if measure is None:
         raise FieldError("action", "Dites ce que vous décidez.")
     reports.overturn(report.case_id, measure, by=by)
+
+
+def _still_holds(decision: ModerationDecision) -> bool:
+    """Say whether the decision is what keeps its subject away: its author may have changed the text since."""
+    if decision.listing_id is not None:
+        listing = db.session.get_one(Listing, decision.listing_id)
+        past = moderation.history(listing_id=listing.id)
+        found = moderation.to_take_back(past, listing.state)
+        return found is not None and found.id == decision.id
+    past = moderation.history(organisation_id=decision.organisation_id)
+    return bool(past) and past[0].id == decision.id
 
 
 def _contested(appeal: Appeal) -> Contested:

@@ -16,7 +16,6 @@ from sqlalchemy.sql.base import ExecutableOption
 from marketplace.extensions import db
 from marketplace.models import (
     CaseOutcome,
-    Commune,
     DecisionAction,
     DecisionGround,
     Listing,
@@ -78,6 +77,7 @@ class Measure:
     action: DecisionAction
     ground: DecisionGround | None
     facts: str
+    explanation: str = ""
     version: str = ""
 
 
@@ -283,12 +283,14 @@ def _new_case(subject: Listing | Organisation | Match) -> ReportCase:
         )
     if isinstance(subject, Organisation):
         return ReportCase(
-            organisation_id=subject.id, territory_siren=_territory(subject), snapshot={"title": subject.name}
+            organisation_id=subject.id,
+            territory_siren=moderation.territory_of(subject),
+            snapshot={"title": subject.name},
         )
     sender = db.session.get_one(Organisation, sender_of(subject))
     return ReportCase(
         match_id=subject.id,
-        territory_siren=_territory(sender),
+        territory_siren=moderation.territory_of(sender),
         snapshot={"title": sender.name, "text": subject.message},
     )
 
@@ -298,10 +300,6 @@ def sender_of(match: Match) -> int:
     asked, answered = match.need_accepted_at, match.offer_accepted_at
     from_need = asked is not None and (answered is None or asked <= answered)
     return match.need_organisation_id if from_need else match.offer_organisation_id
-
-
-def _territory(organisation: Organisation) -> str | None:
-    return db.session.get_one(Commune, organisation.commune_insee).territory_siren
 
 
 def _visible(case_id: int, *, by: User) -> ReportCase:
@@ -357,10 +355,15 @@ def _settle(work: Work, case_id: int, measure: Measure, *, by: User) -> ReportCa
 
 
 def _decide(case: ReportCase, measure: Measure, *, by: User) -> ModerationDecision:
-    told: dict[str, Any] = {"by": by, "ground": measure.ground, "facts": measure.facts}
+    told: dict[str, Any] = {
+        "by": by,
+        "ground": measure.ground,
+        "facts": measure.facts,
+        "explanation": measure.explanation,
+    }
     if case.listing_id is not None:
         return moderation.decide(case.listing_id, measure.action, version=measure.version, **told)
-    return moderation.suspend(_author_of(case), **told)
+    return moderation.suspend(_author_of(case), follows_notice=True, **told)
 
 
 def _require_open(case: ReportCase) -> None:

@@ -13,10 +13,14 @@ from marketplace.web.integration import bp as integration_bp
 from marketplace.web.listings import bp as listings
 from marketplace.web.matches import bp as matches
 from marketplace.web.moderation import bp as moderation
+from marketplace.web.open_data import bp as open_data
 from marketplace.web.organisations import bp as organisations
+from marketplace.web.personal_data import bp as personal_data
 from marketplace.web.public import bp as public
 from marketplace.web.reports import bp as reports
 from marketplace.web.search import bp as search
+from marketplace.web.skills import bp as skills
+from marketplace.web.transparency import bp as transparency
 from marketplace.web.tuning import bp as tuning
 
 
@@ -27,6 +31,8 @@ def init_app(app: Flask) -> None:
         directory,
         search,
         integration_bp,
+        open_data,
+        personal_data,
         accounts,
         organisations,
         listings,
@@ -34,9 +40,11 @@ def init_app(app: Flask) -> None:
         moderation,
         reports,
         appeals,
+        transparency,
         tuning,
         dashboard,
         admin,
+        skills,
         audit,
     ):
         app.register_blueprint(blueprint)

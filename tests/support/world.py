@@ -256,7 +256,21 @@ class World:
                 "motif": "unclear",
                 "faits": "On ne comprend pas ce qui est cherché.",
                 "version": self._version(),
+                "etape": "envoyer",
             },
+            "moderation.decide_many": {
+                "decision": "approve",
+                "annonce": [f"{self.hidden[ListingState.PENDING].id}:{self._version()}"],
+            },
+            "moderation.suspend": {
+                "motif": "repeated",
+                "faits": "Trois annonces retirées en un mois.",
+                "etape": "envoyer",
+            },
+            "moderation.restore": {"raison": "Relue : rien à redire."},
+            "moderation.add_reason": REASON,
+            "moderation.edit_reason": REASON,
+            "moderation.archive_reason": {"action": "archiver"},
             "reports.new": REPORT | VISITOR,
             "reports.new_on_organisation": REPORT | VISITOR,
             "reports.new_on_message": REPORT,
@@ -276,7 +290,7 @@ class World:
         """Return the mark of the text that the moderator has in front of them."""
         admin = self.people["administrator"]
         assert admin is not None
-        return moderation.review(self.hidden[ListingState.PENDING].id, by=admin).version
+        return desk.review(self.hidden[ListingState.PENDING].id, by=admin).item.version
 
     def _dumped(self) -> str:
         """Return the name of a file of the open data, which it makes."""

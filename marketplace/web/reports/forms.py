@@ -4,8 +4,9 @@ from wtforms.validators import DataRequired
 
 from marketplace.models import DecisionAction, DecisionGround, ReportCategory
 from marketplace.models.notices import EXPLANATION_MAX, REASONS_MAX
-from marketplace.services.moderation import FACTS_MAX
 from marketplace.services.reports import Measure, Notice
+from marketplace.services.statements import EXPLANATION_MAX as WHY_MAX
+from marketplace.services.statements import FACTS_MAX
 from marketplace.web.display import label
 from marketplace.web.forms import BaseForm, EmailField, LongTextField, TextField
 
@@ -72,6 +73,12 @@ class MeasureForm(BaseForm):
         default="",
     )
     facts = LongTextField("Ce que vous avez constaté", name="faits", max_length=FACTS_MAX, required=False)
+    explanation = LongTextField(
+        "Pourquoi cela ne va pas (pour la loi : laquelle)",
+        name="pourquoi",
+        max_length=WHY_MAX,
+        required=False,
+    )
     seen = HiddenField(name="version")
 
     def measure(self) -> Measure:
@@ -79,6 +86,7 @@ class MeasureForm(BaseForm):
             action=DecisionAction(self.action.data),
             ground=self.ground.data,
             facts=self.facts.data,
+            explanation=self.explanation.data,
             version=self.seen.data or "",
         )
 
