@@ -11,9 +11,17 @@ from sqlalchemy import String, cast, delete, or_, select, update
 from marketplace import clock as site_clock
 from marketplace import create_app
 from marketplace.extensions import db
-from marketplace.models import AuditEntry, AuditHead, ModerationMode, OutboxMail, Territory, User
+from marketplace.models import (
+    AuditEntry,
+    AuditHead,
+    ModerationMode,
+    OutboxMail,
+    ReasonTemplate,
+    Territory,
+    User,
+)
 from marketplace.models.audit import NO_HASH
-from tests.support import audit_log, databases
+from tests.support import audit_log, databases, reference_data
 from tests.support.builders import Market
 from tests.support.clients import SeparateClient
 from tests.support.services import HttpService, http_service
@@ -23,6 +31,7 @@ REFERENCE = frozenset(
     {
         "region", "department", "territory", "commune", "postcode", "sector", "seed_file",
         "skill_domain", "skill", "skill_level", "skill_relation", "skill_word", "alembic_version", "audit_head",
+        "reason_template",
     }
 )  # fmt: skip
 
@@ -60,6 +69,7 @@ def app(request: pytest.FixtureRequest, _applications: Callable[[str], Flask], t
     application = _applications(request.param)
     before = dict(application.config)
     application.config["MAIL_FOLDER"] = str(tmp_path / "mail")
+    application.config["OPEN_DATA_FOLDER"] = str(tmp_path / "open-data")
     with application.app_context():
         _empty()
         yield application
@@ -154,6 +164,7 @@ def _empty() -> None:
     for table in reversed(db.metadata.sorted_tables):
         if table.name not in REFERENCE:
             db.session.execute(delete(table))
+    db.session.execute(delete(ReasonTemplate).where(ReasonTemplate.code.is_(None)))
     as_loaded = {
         "is_open": False,
         "moderation_mode": ModerationMode.BEFORE,

@@ -13,11 +13,12 @@ from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import JobRun
 from marketplace.services import (
-    drafts,
     journal,
     listings,
     matches,
+    open_data,
     outbox,
+    retention,
     rounds,
     saved_searches,
     throttle,
@@ -112,10 +113,9 @@ JOBS = (
     Job("remind-listings", _every(hours=1), listings.remind_due),
     Job("give-searches", _every(hours=1), saved_searches.give_defaults),
     Job("tell-searches", _every(minutes=1), saved_searches.tell_due),
-    Job("forget-news", _every(hours=24), saved_searches.forget_news),
     Job("forget-attempts", _every(hours=6), throttle.forget_old),
     Job("forget-changes", _every(hours=24), journal.forget_old),
-    Job("forget-mail", _every(hours=24), outbox.forget_old),
-    Job("forget-drafts", _every(hours=24), drafts.forget_old),
+    Job("open-data", _every(days=7), open_data.keep_latest),
     Job("round", _nightly, _round),
+    Job(retention.JOB, _nightly, retention.run),
 )

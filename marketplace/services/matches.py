@@ -300,12 +300,33 @@ def lock_with_counterparts(work: Work, listing_id: int) -> Listing:
     return {key: work.lock(Listing, key) for key in sorted(ids)}[listing_id]
 
 
-def cancel_open_of(work: Work, listing: Listing, *, by: User | None) -> int:
+def lock_all_of(work: Work, organisation_id: int) -> list[Listing]:
+    """Lock what a structure has online, and the listings it has proposals with: by id, as all acts do.
+
+    Returns its own, those with a proposal included.
+    """
+    online = select(Listing.id).where(
+        Listing.organisation_id == organisation_id,
+        Listing.state.in_((ListingState.PUBLISHED, ListingState.PAUSED)),
+    )
+    open_now = select(Match.need_id, Match.offer_id).where(
+        or_(Match.need_organisation_id == organisation_id, Match.offer_organisation_id == organisation_id),
+        Match.state.in_(OPEN),
+    )
+    paired = (key for pair in work.session.execute(open_now) for key in pair)
+    locked = [work.lock(Listing, key) for key in sorted({*work.session.scalars(online), *paired})]
+    return [listing for listing in locked if listing.organisation_id == organisation_id]
+
+
+def cancel_open_of(
+    work: Work, listing: Listing, *, by: User | None, states: Collection[MatchState] = OPEN
+) -> int:
     """Cancel the proposals of a listing that goes away; exchanges both have agreed on go on.
 
-    The caller has locked with lock_with_counterparts(). Returns how many.
+    `states`: LIVE when nobody is left to go on with those. The caller has locked the listings and their
+    counterparts (lock_with_counterparts). Returns how many.
     """
-    query = select(Match).where(_of_listing(listing.id), Match.state.in_(OPEN))
+    query = select(Match).where(_of_listing(listing.id), Match.state.in_(states))
     found = list(work.session.scalars(query.order_by(Match.id).with_for_update()))
     for match in found:
         other = work.lock(Listing, match.offer_id if match.need_id == listing.id else match.need_id)
@@ -315,7 +336,12 @@ def cancel_open_of(work: Work, listing: Listing, *, by: User | None) -> int:
         _free_place(work, other)
         work.audit("match.cancelled", match, by=by, territory=listing.territory_siren)
         work.mail(
-            "match_cancelled", to=speakers(other.organisation_id), match=match, mine=other, theirs=listing
+            "match_cancelled",
+            to=speakers(other.organisation_id),
+            match=match,
+            mine=other,
+            theirs=listing,
+            is_suspended=_is_suspended(work, listing),
         )
     return len(found)
 

@@ -6,8 +6,8 @@ from io import StringIO
 
 from flask import Response, stream_with_context
 
-# A spreadsheet takes a cell that starts so for a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+from marketplace.services.csv_cells import safe
+
 # Without it, spreadsheets in French take UTF-8 for Windows-1252.
 _BYTE_ORDER_MARK = "\ufeff"
 _ROWS_AT_ONCE = 200
@@ -31,13 +31,6 @@ def _lines(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
         if number % _ROWS_AT_ONCE == 0:
             yield _taken(text)
     yield _taken(text)
-
-
-def safe(cell: object) -> object:
-    """Return the cell as a spreadsheet shows it and does not run it; numbers stay numbers."""
-    if isinstance(cell, str) and cell.startswith(_FORMULA):
-        return f"'{cell}"
-    return "" if cell is None else cell
 
 
 def _taken(text: StringIO) -> str:

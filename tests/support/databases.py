@@ -35,6 +35,8 @@ def settings(url: str, folder: Path) -> dict[str, object]:
         "SECRET_KEY": "only for tests",
         "MAIL_BACKEND": "file",
         "MAIL_FOLDER": str(folder / "mail"),
+        "OPEN_DATA_FOLDER": str(folder / "open-data"),
+        "LIVE_INDEX_FOLDER": str(folder / "live-index"),
         "PUBLIC_URL": "http://localhost",
         "ARGON2_MEMORY_KIB": 64,
         "BAN_DOMAIN": "",

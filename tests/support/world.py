@@ -18,14 +18,15 @@ from marketplace.models import (
     Membership,
     MembershipState,
     OutboxMail,
+    ReasonTemplate,
     SavedSearch,
     User,
 )
 from marketplace.services import (
     accounts,
     appeal_links,
+    desk,
     listings,
-    moderation,
     open_data,
     policies,
     saved_searches,
@@ -50,6 +51,12 @@ REPORT = {
     "categorie": "commercial",
     "explication": "Ce texte vend une prestation, il ne propose pas d’échange.",
     "bonne_foi": "y",
+}
+REASON = {
+    "nom": "Hors sujet",
+    "motif": "not_digital",
+    "faits": "Le sujet n’est pas numérique.",
+    "explication": "",
 }
 VISITOR = {"nom": "Léa Pain", "mail": "lea@boulangerie.example"}
 
@@ -185,6 +192,13 @@ class World:
             "matches.counterparts": lambda: need,
             "moderation.review": lambda: {"listing_id": self.hidden[ListingState.PENDING].id},
             "moderation.decide": lambda: {"listing_id": self.hidden[ListingState.PENDING].id},
+            "moderation.restore": lambda: {"decision_id": self.rejection.id},
+            "moderation.structure": lambda: {"organisation_id": self.counterpart.id},
+            "moderation.suspend": lambda: {"organisation_id": self.counterpart.id},
+            "moderation.reasons_of": lambda: {"scope": RENNES_METROPOLE},
+            "moderation.add_reason": lambda: {"scope": RENNES_METROPOLE},
+            "moderation.edit_reason": self._reason,
+            "moderation.archive_reason": self._reason,
             "reports.new": lambda: need,
             "reports.new_on_organisation": lambda: {"organisation_id": self.firm.id},
             "reports.new_on_message": lambda: {"match_id": self.asked.id},
@@ -297,6 +311,11 @@ class World:
         if open_data.latest() is None:
             open_data.keep_latest()
         return "territoires.csv"
+
+    def _reason(self) -> Mapping[str, Any]:
+        """Return where the moderator of Rennes finds a template that comes with the site."""
+        key = db.session.scalars(select(ReasonTemplate.id).order_by(ReasonTemplate.id)).first()
+        return {"scope": RENNES_METROPOLE, "template_id": key}
 
     def _match(self, state: MatchState) -> Any:
         return self.market.match(need=self.market.need(organisation=self.firm), offer=self.offer, state=state)

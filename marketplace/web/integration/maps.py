@@ -20,6 +20,7 @@ PAGES = (
     "public.privacy",
     "public.legal",
     "integration.show",
+    "open_data.show",
 )
 LISTINGS = "annonces"
 _NUMBERED = re.compile(LISTINGS + r"-([1-9]\d{0,5})", re.ASCII)

@@ -4,7 +4,7 @@ from sqlalchemy import text
 
 from marketplace.extensions import db
 from marketplace.models import ListingKind
-from marketplace.services import directory, drafts, listings, market, rounds, skills, territories
+from marketplace.services import directory, listings, market, retention, rounds, skills, territories
 from marketplace.services.mailer import public_url
 
 bp = Blueprint("public", __name__)
@@ -48,7 +48,7 @@ def algorithm() -> ResponseReturnValue:
 @bp.get("/donnees-personnelles")
 def privacy() -> ResponseReturnValue:
     return render_template(
-        "public/privacy.html", lifetime_days=listings.LIFETIME.days, draft_days=drafts.KEPT.days
+        "public/privacy.html", lifetime_days=listings.LIFETIME.days, retention=retention.RULES
     )
 
 
