@@ -161,6 +161,7 @@ def outbox(app: Flask) -> Outbox:
 def _empty() -> None:
     """Delete every row but the reference data."""
     _empty_audit_log()
+    is_edited = reference_data.is_edited()
     for table in reversed(db.metadata.sorted_tables):
         if table.name not in REFERENCE:
             db.session.execute(delete(table))
@@ -181,6 +182,8 @@ def _empty() -> None:
         cast(Territory.partners, String) != "[]",
     )
     db.session.execute(update(Territory).where(changed).values(**as_loaded, policy={}, partners=[]))
+    if is_edited:
+        reference_data.restore()
     db.session.commit()
 
 

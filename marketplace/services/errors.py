@@ -1,6 +1,8 @@
 """What a service refuses, as types. web.errors turns them into pages, commands into one line and exit 1."""
 
-from marketplace.models import InvalidTransition
+from datetime import datetime
+
+from marketplace.models import DecisionAction, InvalidTransition
 
 
 class ServiceError(Exception):
@@ -36,11 +38,13 @@ class PairExcluded(ServiceError):
 
 
 class AlreadyDecided(ServiceError):
-    """Somebody else decided first. `state`: what they left."""
+    """Somebody else decided first. `state`: what they left; who, what and when, where that is known."""
 
-    def __init__(self, state: str) -> None:
+    def __init__(
+        self, state: str, *, by: str = "", action: DecisionAction | None = None, at: datetime | None = None
+    ) -> None:
         super().__init__(state)
-        self.state = state
+        self.state, self.by, self.action, self.at = state, by, action, at
 
 
 class TokenExpired(ServiceError):

@@ -1,4 +1,8 @@
-"""Loading the reference data of seeds/: places, sectors, skills. Again and again without doubles."""
+"""Loading the reference data of seeds/: places, sectors, skills. Again and again without doubles.
+
+What the national administrator edited stays: the sheet of a skill once edited (label, description, levels,
+relations), the words added, and those taken away. The files rule the rest.
+"""
 
 import csv
 import hashlib
@@ -14,17 +18,22 @@ from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import (
     Commune,
+    DecisionGround,
     Department,
     Postcode,
+    ReasonTemplate,
     Region,
     Sector,
     SeedFile,
     Skill,
     SkillDomain,
+    SkillLevel,
     SkillRelation,
+    SkillRemovedWord,
     SkillWord,
     Territory,
 )
+from marketplace.models.skills import LEVELS
 from marketplace.services.text import fold_place
 from marketplace.services.work import unit_of_work
 from marketplace.settings import ROOT
@@ -164,7 +173,7 @@ def _top(code: str, parents: dict[str, str]) -> str:
     return code
 
 
-def _skills(rows: Rows, words: Rows, descriptions: Rows) -> None:
+def _skills(rows: Rows, words: Rows, descriptions: Rows, levels: Rows) -> None:
     domains = {r["domain"]: r["domain_label"] for r in rows}
     _upsert(
         SkillDomain,
@@ -172,6 +181,7 @@ def _skills(rows: Rows, words: Rows, descriptions: Rows) -> None:
         key="slug",
     )
     told = {r["slug"]: r["description"] for r in descriptions}
+    edited = set(db.session.scalars(select(Skill.slug).where(Skill.edited_in.is_not(None))))
     _upsert(
         Skill,
         [
@@ -184,30 +194,60 @@ def _skills(rows: Rows, words: Rows, descriptions: Rows) -> None:
                 "position": i,
             }
             for i, r in enumerate(rows)
+            if r["slug"] not in edited
         ],
         key="slug",
     )
     ids = {slug: key for slug, key in db.session.execute(select(Skill.slug, Skill.id))}
-    _relations(rows, ids)
+    _levels(levels, ids, edited)
+    _relations(rows, ids, edited)
     _words(words, ids)
 
 
-def _relations(rows: Rows, ids: dict[str, int]) -> None:
-    """A relation holds in both directions."""
+def _levels(rows: Rows, ids: dict[str, int], edited: set[str]) -> None:
+    kept = [ids[slug] for slug in edited]
+    db.session.execute(delete(SkillLevel).where(SkillLevel.skill_id.not_in(kept)))
+    _insert(
+        SkillLevel,
+        [
+            {"skill_id": _skill(ids, r["slug"]), "level": level, "text": r[f"level_{level}"]}
+            for r in rows
+            for level in LEVELS
+            if r["slug"] not in edited
+        ],
+    )
+
+
+def _relations(rows: Rows, ids: dict[str, int], edited: set[str]) -> None:
+    """A relation holds in both directions; those of an edited skill stay as they are."""
     pairs = {
         pair
         for r in rows
         for slug in filter(None, r["related"].split("|"))
         for pair in ((_skill(ids, r["slug"]), _skill(ids, slug)), (_skill(ids, slug), _skill(ids, r["slug"])))
     }
-    db.session.execute(delete(SkillRelation))
-    _insert(SkillRelation, [{"skill_id": a, "related_id": b} for a, b in sorted(pairs)])
+    kept = {ids[slug] for slug in edited}
+    old = SkillRelation.skill_id.not_in(kept), SkillRelation.related_id.not_in(kept)
+    db.session.execute(delete(SkillRelation).where(*old))
+    _insert(
+        SkillRelation, [{"skill_id": a, "related_id": b} for a, b in sorted(pairs) if not {a, b} & kept]
+    )
 
 
 def _words(rows: Rows, ids: dict[str, int]) -> None:
-    db.session.execute(delete(SkillWord))
+    db.session.execute(delete(SkillWord).where(~SkillWord.is_added))
+    removed = select(SkillRemovedWord.skill_id, SkillRemovedWord.text)
+    edited = {tuple(row) for row in db.session.execute(removed)}
+    edited |= {tuple(row) for row in db.session.execute(select(SkillWord.skill_id, SkillWord.text))}
     unique = {(_skill(ids, r["slug"]), r["text"]): r["kind"] for r in rows}
-    _insert(SkillWord, [{"skill_id": s, "text": t, "kind": kind} for (s, t), kind in unique.items()])
+    _insert(
+        SkillWord,
+        [
+            {"skill_id": s, "text": t, "kind": kind, "is_added": False}
+            for (s, t), kind in unique.items()
+            if (s, t) not in edited
+        ],
+    )
 
 
 def _skill(ids: dict[str, int], slug: str) -> int:
@@ -216,12 +256,22 @@ def _skill(ids: dict[str, int], slug: str) -> int:
     return ids[slug]
 
 
+def _reason_templates(rows: Rows) -> None:
+    for row in rows:
+        if row["ground"] not in set(DecisionGround):
+            raise BrokenSeed(f"reason_templates.csv: unknown ground {row['ground']!r}")
+    columns = ("code", "ground", "name", "facts", "explanation")
+    _upsert(ReasonTemplate, [{name: row[name] for name in columns} for row in rows], key="code")
+
+
 def _float(text: str) -> float | None:
     return float(text) if text else None
 
 
 def _upsert(model: type[Any], rows: Sequence[dict[str, Any]], *, key: str = "") -> None:
     """Insert or update by primary key (or unique column `key`); other columns keep what they hold."""
+    if not rows:
+        return
     table: Table = model.__table__
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table)
@@ -242,5 +292,10 @@ _STEPS: tuple[tuple[tuple[str, ...], type[Any], Callable[..., None]], ...] = (
     (("territories.csv",), Territory, _territories),
     (("communes.csv",), Commune, _communes),
     (("naf.csv",), Sector, _sectors),
-    (("skills.csv", "skill_words.csv", "skill_descriptions.csv"), Skill, _skills),
+    (
+        ("skills.csv", "skill_words.csv", "skill_descriptions.csv", "skill_levels.csv"),
+        Skill,
+        _skills,
+    ),
+    (("reason_templates.csv",), ReasonTemplate, _reason_templates),
 )

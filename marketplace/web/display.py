@@ -25,6 +25,7 @@ from marketplace.models import (
     Place,
     ReportCategory,
     SizeClass,
+    TerritoryRoleKind,
 )
 from marketplace.services.masking import Hidden
 from marketplace.services.report_cases import SubjectKind
@@ -150,6 +151,10 @@ LABELS: dict[type[Enum], dict[Enum, str]] = {
     MembershipRole: {
         MembershipRole.EMPLOYEE: "membre",
         MembershipRole.MANAGER: "responsable",
+    },
+    TerritoryRoleKind: {
+        TerritoryRoleKind.MODERATOR: "modération",
+        TerritoryRoleKind.HEAD: "responsable",
     },
     ModerationMode: {
         ModerationMode.BEFORE: "relecture avant publication",

@@ -21,14 +21,14 @@ from tests.support.refusals import FOREIGN_KEY, refused
 LIFE = {
     "draft": "pending published withdrawn",
     "pending": "published changes_requested rejected withdrawn",
-    "changes_requested": "pending withdrawn",
+    "changes_requested": "pending published withdrawn",
     "published": "pending paused fulfilled expired withdrawn removed",
     "paused": "pending published fulfilled expired withdrawn removed",
     "expired": "pending published withdrawn",
     "fulfilled": "",
     "withdrawn": "",
-    "rejected": "",
-    "removed": "",
+    "rejected": "published",
+    "removed": "published",
 }
 MOVES = list(product(ListingState, ListingState))
 ALLOWED = [(source, target) for source, target in MOVES if target in LIFE[source].split()]

@@ -20,6 +20,7 @@ from marketplace.models import (
     OutboxMail,
     ReasonTemplate,
     SavedSearch,
+    SkillWord,
     User,
 )
 from marketplace.services import (
@@ -59,6 +60,17 @@ REASON = {
     "explication": "",
 }
 VISITOR = {"nom": "Léa Pain", "mail": "lea@boulangerie.example"}
+
+
+SKILL = {
+    "nom": "Compter avec un boulier",
+    "description": "Le boulier compte à votre place. On apprend à le lire et à le tenir.",
+    "niveau_1": "je sais ce que c’est",
+    "niveau_2": "je sais compter seul",
+    "niveau_3": "je sais le réparer",
+    "niveau_4": "je sais le montrer",
+    "proches": ["base-de-donnees"],
+}
 
 
 class Act(NamedTuple):
@@ -222,6 +234,10 @@ class World:
             "dashboard.sheet": lambda: {"siren": RENNES_METROPOLE},
             "dashboard.table": lambda: {"siren": RENNES_METROPOLE, "name": "mois"},
             "open_data.file": lambda: {"name": self._dumped()},
+            "skills.edit": lambda: {"slug": "tableur"},
+            "skills.add_word": lambda: {"slug": "tableur"},
+            "skills.remove_word": lambda: {"slug": "tableur", "word_id": self._word("tableur")},
+            "skills.retire": lambda: {"slug": "tableur"},
             "static": lambda: {"filename": "site.css"},
         }
         return known[endpoint]() if endpoint in known else {}
@@ -291,6 +307,10 @@ class World:
             "reports.decide": {"decision": "rien", "raisons": "Rien dans ce texte ne va contre la charte."},
             "appeals.new": {"texte": "Le texte dit bien ce que nous cherchons."},
             "appeals.decide": {"reponse": "upheld", "raisons": "Le texte ne le dit pas."},
+            "skills.create": SKILL | {"domaine": "bureautique"},
+            "skills.edit": SKILL | {"version": "0"},
+            "skills.add_word": {"mot": "Zorglub", "sorte": "brand"},
+            "skills.retire": {"remplacante": "base-de-donnees"},
             "tuning.settings": tuning_form(),
             "tuning.apply": tuning_form(),
         }.get(endpoint, {})
@@ -299,6 +319,10 @@ class World:
         """Return the address; `values` win over the right ones."""
         addresses = current_app.url_map.bind("localhost")
         return str(addresses.build(endpoint, {**self.values(endpoint), **values}))
+
+    def _word(self, slug: str) -> int:
+        query = select(SkillWord.id).where(SkillWord.skill_id == self.market.skill(slug).id)
+        return db.session.scalars(query.order_by(SkillWord.id)).first() or 0
 
     def _version(self) -> str:
         """Return the mark of the text that the moderator has in front of them."""

@@ -6,7 +6,7 @@ import pytest
 
 from marketplace.extensions import db
 from marketplace.models import DecisionAction, Listing, ListingState, ModerationDecision
-from marketplace.services import moderation
+from marketplace.services import desk, moderation
 from tests.support.builders import LIFFRE_CORMIER, PARIS
 from tests.support.queries import counted
 
@@ -34,7 +34,8 @@ def text(response):
 
 
 def sent(listing, decision, **more):
-    return {"decision": decision, "version": moderation.version_of(listing), **more}
+    """What a moderator sends who has seen the statement."""
+    return {"decision": decision, "version": moderation.version_of(listing), "etape": "envoyer", **more}
 
 
 def state_of(listing):
@@ -68,13 +69,13 @@ def test_the_queue_can_show_what_is_online(market, login, moderator, listing):
 
 
 def test_the_queue_has_pages_that_keep_its_filters(market, login, moderator):
-    for _ in range(moderation.QUEUE_PAGE + 1):
+    for _ in range(desk.QUEUE_PAGE + 1):
         market.offer(state=S.PENDING)
 
     page = text(login(moderator).get("/moderation?type=savoir-faire"))
 
     assert "Page 1 sur 2" in page
-    assert "page=2&amp;type=savoir-faire" in page
+    assert "type=savoir-faire&amp;page=2" in page
 
 
 @pytest.mark.parametrize(
@@ -206,13 +207,18 @@ def test_a_text_that_changed_meanwhile_is_shown_again(login, moderator, listing)
 
 
 def test_what_somebody_else_decided_is_a_conflict(login, moderator, market, listing):
-    data = sent(listing, "approve")
-    moderation.decide(listing.id, DecisionAction.APPROVE, by=market.moderator(), version=data["version"])
+    data, first = sent(listing, "reject", **REASONS), market.moderator()
+    moderation.decide(listing.id, DecisionAction.APPROVE, by=first, version=data["version"])
+    waiting = market.offer(state=S.PENDING)
 
     response = login(moderator).post(f"/moderation/annonces/{listing.id}", data=data)
 
     assert response.status_code == 409
-    assert "Quelqu’un d’autre a traité cette annonce" in text(response)
+    assert f"{first.name} a traité cette annonce avant vous" in text(response)
+    assert "est approuvée, depuis le" in text(response)
+    assert f"/moderation/annonces/{waiting.id}" in text(response)
+    assert state_of(listing) is S.PUBLISHED
+    assert db.session.query(ModerationDecision).count() == 1
 
 
 def test_ones_own_structure_is_for_somebody_else_to_decide(market, login, moderator):

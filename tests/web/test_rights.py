@@ -20,6 +20,7 @@ GET public.healthz, GET public.readyz, GET public.robots, GET static,
 GET open_data.show, GET open_data.file, GET integration.show, GET integration.widget_listings, GET integration.widget_height,
 GET integration.listings_feed, GET integration.sitemap_index, GET integration.sitemap_file,
 GET directory.needs, GET directory.offers, GET directory.skills, GET directory.skill,
+GET directory.skills_csv, GET directory.skills_json,
 GET directory.territories, GET directory.territory, GET directory.suggest_communes, GET search.results,
 GET search.stop, POST search.stop,
 GET listings.show, GET listings.renew_by_mail, POST listings.renew_by_mail,
@@ -115,6 +116,15 @@ GET dashboard.mine              login 403 403 403 on  on  on
 GET tuning.settings             login 404 404 404 404 200 200
 POST tuning.settings            login 404 404 404 404 200 200
 POST tuning.apply               login 404 404 404 404 on  on
+GET skills.index                login 403 403 403 403 403 200
+GET skills.editions             login 403 403 403 403 403 200
+GET skills.create               login 403 403 403 403 403 200
+POST skills.create              login 403 403 403 403 403 on
+GET skills.edit                 login 403 403 403 403 403 200
+POST skills.edit                login 403 403 403 403 403 on
+POST skills.add_word            login 403 403 403 403 403 on
+POST skills.remove_word         login 403 403 403 403 403 on
+POST skills.retire              login 403 403 403 403 403 on
 """
 
 

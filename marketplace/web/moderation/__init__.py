@@ -1,5 +1,6 @@
-"""The desk of a territory: what waits, and what is decided."""
+"""The desk of a territory: what waits, what is decided, and the reasons that are often given."""
 
+from marketplace.web.moderation import reasons, several, structures
 from marketplace.web.moderation.routes import bp
 
-__all__ = ["bp"]
+__all__ = ["bp", "reasons", "several", "structures"]

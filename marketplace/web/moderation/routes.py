@@ -2,74 +2,155 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
-from marketplace.models import DecisionAction, ListingKind, ModerationDecision
-from marketplace.services import moderation
-from marketplace.services.errors import FieldError
-from marketplace.services.moderation import QueueFilters, QueueView, Review
+from marketplace.models import DecisionAction
+from marketplace.models.moderation import FAVOURABLE
+from marketplace.services import desk, moderation, reason_templates
+from marketplace.services.desk import Review
+from marketplace.services.errors import AlreadyDecided, FieldError
+from marketplace.services.statements import Statement
 from marketplace.web.forms import form_page
-from marketplace.web.moderation.forms import ACTS, DecisionForm
+from marketplace.web.moderation import filters
+from marketplace.web.moderation.forms import ACTS, SEND, DecisionForm, RestoreForm
 
 bp = Blueprint("moderation", __name__)
 
-VIEWS = {"attente": QueueView.WAITING, "en-ligne": QueueView.ONLINE}
-KINDS = {"besoin": ListingKind.NEED, "savoir-faire": ListingKind.OFFER}
+CONFLICT = 409
 
 
 @bp.get("/moderation")
 @login_required
 def queue() -> ResponseReturnValue:
-    chosen = {name: request.args[name] for name in ("etat", "type", "portee") if request.args.get(name)}
-    filters = QueueFilters(
-        view=VIEWS.get(chosen.get("etat", ""), QueueView.WAITING),
-        kind=KINDS.get(chosen.get("type", "")),
-        national=chosen.get("portee") == "nationale",
-    )
-    page = moderation.queue(by=current_user, filters=filters, page=request.args.get("page", 1, type=int))
-    return render_template("moderation/queue.html", page=page, filters=filters, chosen=chosen)
+    asked = filters.asked()
+    page = desk.queue(by=current_user, filters=asked.filters, page=request.args.get("page", 1, type=int))
+    offered = filters.offered(desk.territories(by=current_user))
+    return render_template("moderation/queue.html", page=page, asked=asked, offered=offered, acts=ACTS)
+
+
+@bp.get("/moderation/attente")
+@login_required
+def waiting() -> ResponseReturnValue:
+    """How many wait with these filters: what a page left open asks now and then."""
+    return {"waiting": desk.count(by=current_user, filters=filters.asked().filters)}
 
 
 @bp.get("/moderation/annonces/<int:listing_id>")
 @login_required
 def review(listing_id: int) -> ResponseReturnValue:
-    found = moderation.review(listing_id, by=current_user)
-    return _review(found, DecisionForm(found.actions))
+    """The listing; `decision` in the address: the form against it is open."""
+    found = desk.review(listing_id, by=current_user)
+    form = _form(found)
+    wanted = request.args.get("decision", "")
+    is_open = wanted not in FAVOURABLE and wanted in found.item.actions
+    return _review(found, form, is_open=is_open)
 
 
 @bp.post("/moderation/annonces/<int:listing_id>")
 @login_required
 def decide(listing_id: int) -> ResponseReturnValue:
-    form = DecisionForm(tuple(DecisionAction))
-    if form.validate_on_submit():
-        try:
-            decision = moderation.decide(
+    """A decision; one that is against the listing shows its statement first."""
+    found = desk.review(listing_id, by=current_user)
+    form = _form(found)
+    if not form.validate_on_submit():
+        return _review(found, form, is_open=True)
+    try:
+        reasons = form.reasons()
+        if form.is_corrected:
+            return _review(found, form, is_open=True)
+        if form.action.data in FAVOURABLE or form.is_sent:
+            moderation.decide(
                 listing_id,
                 form.action.data,
                 by=current_user,
                 version=form.seen.data or "",
-                ground=form.ground.data,
-                facts=form.facts.data,
+                ground=reasons.ground,
+                facts=reasons.facts,
+                explanation=reasons.explanation,
             )
-        except FieldError as error:
-            form.add_error(error)
         else:
-            return _go_on(decision)
-    return _review(moderation.review(listing_id, by=current_user), form)
+            statement = moderation.preview(
+                listing_id, form.action.data, by=current_user, version=form.seen.data or "", reasons=reasons
+            )
+            return _preview(found, form, statement)
+    except FieldError as error:
+        form.add_error(error)
+        return _review(desk.review(listing_id, by=current_user), form, is_open=True)
+    except AlreadyDecided as error:
+        return _too_late(error, listing_id)
+    return _go_on(listing_id, form.action.data)
 
 
-def _review(found: Review, form: DecisionForm) -> ResponseReturnValue:
-    form.seen.data = found.version
-    form.action.choices = [(action.value, ACTS[action]) for action in found.actions]
-    return form_page("moderation/review.html", form, review=found, acts=ACTS)
+@bp.post("/moderation/decisions/<int:decision_id>/retablir")
+@login_required
+def restore(decision_id: int) -> ResponseReturnValue:
+    """Take a decision back, on a listing or on a structure."""
+    form = RestoreForm()
+    if not form.validate_on_submit():
+        decision = moderation.find(decision_id, by=current_user)
+        return form_page("moderation/restore.html", form, decision=decision)
+    taken_back = moderation.restore(decision_id, by=current_user, reason=form.reason.data)
+    flash("C’est rétabli, et la structure est prévenue.", "success")
+    if taken_back.organisation_id is not None:
+        return redirect(url_for(".structure", organisation_id=taken_back.organisation_id))
+    return redirect(url_for(".review", listing_id=taken_back.listing_id))
 
 
-def _go_on(decision: ModerationDecision) -> ResponseReturnValue:
-    """Open what waits next, so that a queue is read without going back and forth."""
-    if decision.action is DecisionAction.REMOVE:
+def _form(found: Review) -> DecisionForm:
+    templates = reason_templates.usable(found.item.listing.territory_siren)
+    return DecisionForm(tuple(ACTS), templates)
+
+
+def _review(found: Review, form: DecisionForm, *, is_open: bool) -> ResponseReturnValue:
+    form.seen.data = found.item.version
+    asked = filters.asked()
+    return form_page(
+        "moderation/review.html",
+        form,
+        review=found,
+        around=desk.neighbours(found.item.listing.id, by=current_user, filters=asked.filters),
+        asked=asked,
+        acts=ACTS,
+        is_open=is_open,
+        restore_form=RestoreForm(),
+    )
+
+
+def _preview(found: Review, form: DecisionForm, statement: Statement) -> ResponseReturnValue:
+    return render_template(
+        "moderation/preview.html",
+        form=form,
+        listing=found.item.listing,
+        statement=statement.to_text(),
+        asked=filters.asked(),
+        acts=ACTS,
+        send=SEND,
+    )
+
+
+def _too_late(error: AlreadyDecided, listing_id: int) -> ResponseReturnValue:
+    """Tell who decided what, and when; the listing as they left it is one click away."""
+    found = desk.review(listing_id, by=current_user)
+    asked = filters.asked()
+    around = desk.neighbours(listing_id, by=current_user, filters=asked.filters)
+    told = render_template(
+        "moderation/decided.html",
+        error=error,
+        listing=found.item.listing,
+        around=around,
+        asked=asked,
+        is_mine=error.by == current_user.name,
+    )
+    return told, CONFLICT
+
+
+def _go_on(listing_id: int, action: DecisionAction) -> ResponseReturnValue:
+    """Open what comes next, so that a queue is read without going back and forth."""
+    asked = filters.asked()
+    if action is DecisionAction.REMOVE:
         flash("L’annonce est retirée. Son auteur reçoit les raisons par mail.", "success")
-        return redirect(url_for(".queue", etat="en-ligne"))
-    following = moderation.next_after(decision.listing_id, by=current_user)
+        return redirect(asked.url(".queue", etat="en-ligne"))
+    following = desk.neighbours(listing_id, by=current_user, filters=asked.filters).next
     if following is None:
         flash("C’est décidé, et l’auteur est prévenu. Il ne reste rien à relire.", "success")
-        return redirect(url_for(".queue"))
+        return redirect(asked.url(".queue"))
     flash("C’est décidé, et l’auteur est prévenu. Voici la suivante.", "success")
-    return redirect(url_for(".review", listing_id=following.id))
+    return redirect(asked.url(".review", listing_id=following))
