@@ -1,12 +1,22 @@
-"""The skills reference: domains, skills, their relations and the words people use for them."""
+"""The skills reference: domains, skills with their levels, their relations and the words people use for them.
 
+The files of seeds/ fill it; the national administrator edits it, and an edit outlives the next loading of
+the files (services.reference). Each edit is one SkillEdition, whose number every process asks for before it
+uses what it has read of the reference.
+"""
+
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from marketplace.extensions import Model
-from marketplace.models.types import closed_list
+from marketplace.models.types import UtcDateTime, closed_list, now
+from marketplace.models.users import User
+
+SLUG_MAX, LABEL_MAX, DESCRIPTION_MAX, LEVEL_TEXT_MAX, WORD_MAX = 40, 120, 600, 200, 200
+LEVELS = (1, 2, 3, 4)
 
 
 class WordKind(StrEnum):
@@ -15,6 +25,19 @@ class WordKind(StrEnum):
     SITUATION = "situation"
     SYMPTOM = "symptom"
     TRADE = "trade"
+
+
+class EditionKind(StrEnum):
+    """What an edition did. Those of words change no listing and no match."""
+
+    WORD_ADDED = "word_added"
+    WORD_REMOVED = "word_removed"
+    CHANGED = "changed"
+    CREATED = "created"
+    RETIRED = "retired"
+
+
+WORDS_ONLY = (EditionKind.WORD_ADDED, EditionKind.WORD_REMOVED)
 
 
 class SkillDomain(Model):
@@ -35,6 +58,11 @@ class Skill(Model):
     description: Mapped[str] = mapped_column(Text, default="")
     digcomp: Mapped[str] = mapped_column(String(4))
     position: Mapped[int]
+    # The edition that last changed the sheet; None: the files of seeds/ say it.
+    edited_in: Mapped[int | None]
+    # A retired skill is no longer proposed; its address leads to the one that took its place.
+    retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    successor_id: Mapped[int | None] = mapped_column(ForeignKey("skill.id"), index=True)
 
     domain: Mapped[SkillDomain] = relationship(back_populates="skills", lazy="raise_on_sql")
     related: Mapped[list["Skill"]] = relationship(
@@ -45,6 +73,27 @@ class Skill(Model):
         lazy="raise_on_sql",
         viewonly=True,
     )
+    levels: Mapped[list["SkillLevel"]] = relationship(
+        order_by="SkillLevel.level", lazy="raise_on_sql", viewonly=True
+    )
+    successor: Mapped["Skill | None"] = relationship(
+        foreign_keys=[successor_id], remote_side=[id], lazy="raise_on_sql", viewonly=True
+    )
+
+    __table_args__ = (
+        CheckConstraint("(retired_at IS NULL) = (successor_id IS NULL)", name="retired_has_successor"),
+        CheckConstraint("successor_id <> id", name="not_its_own_successor"),
+    )
+
+
+class SkillLevel(Model):
+    """« Je sais… » at one of the four levels of a skill."""
+
+    skill_id: Mapped[int] = mapped_column(ForeignKey("skill.id", ondelete="CASCADE"), primary_key=True)
+    level: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(String(LEVEL_TEXT_MAX))
+
+    __table_args__ = (CheckConstraint("level BETWEEN 1 AND 4", name="level_bounds"),)
 
 
 class SkillRelation(Model):
@@ -60,6 +109,32 @@ class SkillWord(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     skill_id: Mapped[int] = mapped_column(ForeignKey("skill.id", ondelete="CASCADE"), index=True)
     kind: Mapped[WordKind] = mapped_column(closed_list(WordKind, "word_kind"))
-    text: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(String(WORD_MAX))
+    # By the administrator: no loading of the files takes it away.
+    is_added: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (UniqueConstraint("skill_id", "text"),)
+
+
+class SkillRemovedWord(Model):
+    """A word of the files that the administrator took away: loading them does not bring it back."""
+
+    skill_id: Mapped[int] = mapped_column(ForeignKey("skill.id", ondelete="CASCADE"), primary_key=True)
+    text: Mapped[str] = mapped_column(String(WORD_MAX), primary_key=True)
+
+
+class SkillEdition(Model):
+    """One change of the reference by the administrator. A number is never given twice."""
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[EditionKind] = mapped_column(closed_list(EditionKind, "edition_kind"))
+    skill_id: Mapped[int] = mapped_column(ForeignKey("skill.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    # What changed, in words.
+    summary: Mapped[str] = mapped_column(Text)
+
+    skill: Mapped[Skill] = relationship(lazy="raise_on_sql")
+    by: Mapped[User | None] = relationship(lazy="raise_on_sql")
+
+    __table_args__ = ({"sqlite_autoincrement": True},)

@@ -132,7 +132,11 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class SkillSheet:
+    """`near`: where the listings are looked for, within `radius_km`; None: everywhere."""
+
     skill: Skill
+    near: Commune | None
+    radius_km: int
     needs: Results
     offers: Results
 
@@ -209,15 +213,25 @@ def counts() -> dict[str, Counted]:
     }
 
 
-def skill(slug: str) -> SkillSheet:
-    """Return a skill, its related skills and the latest about it. Raises NotFound."""
-    query = select(Skill).where(Skill.slug == slug)
-    found = db.session.scalar(query.options(joinedload(Skill.domain), selectinload(Skill.related)))
+def skill(slug: str, *, near: Commune | None = None) -> SkillSheet:
+    """Return a skill, its levels, its related skills and what is nearest, or newest. Raises NotFound.
+
+    A retired one has its successor loaded, which the reader should see instead.
+    """
+    shown = (
+        joinedload(Skill.domain), joinedload(Skill.successor), selectinload(Skill.levels),
+        selectinload(Skill.related),
+    )  # fmt: skip
+    found = db.session.scalar(select(Skill).where(Skill.slug == slug).options(*shown))
     if found is None:
         raise NotFound(f"skill {slug}")
-    filters = Filters(skill=found)
+    radius_km = usual_radius_km(near) if near else 0
+    sort = Sort.DISTANCE if near else Sort.DATE
+    filters = Filters(skill=found, near=near, radius_km=radius_km, sort=sort)
     return SkillSheet(
         skill=found,
+        near=near,
+        radius_km=radius_km,
         needs=search(ListingKind.NEED, filters, size=LATEST),
         offers=search(ListingKind.OFFER, filters, size=LATEST),
     )

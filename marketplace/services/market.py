@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sqlalchemy import Row, String, and_, bindparam, cast, exists, or_, select
+from sqlalchemy import Row, String, and_, bindparam, cast, exists, func, literal, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from marketplace import clock, matching
@@ -35,10 +35,12 @@ from marketplace.models import (
     Sector,
     SeedFile,
     Skill,
+    SkillEdition,
     SkillRelation,
     Territory,
 )
 from marketplace.models.listings import EXTRA_SKILLS_MAX, RADIUS_MAX_KM
+from marketplace.models.skills import WORDS_ONLY
 
 # A proposal that nobody answered, or that was given up, rests this long before it may come back.
 REST_DAYS = 30
@@ -59,6 +61,10 @@ Columns = Mapping[str, NDArray[Any]]
 
 # Made once: to build a statement takes longer than to run it.
 _DIGESTS = select(SeedFile.name, SeedFile.sha256).where(SeedFile.name.in_(_REFERENCE_FILES))
+_EDITION = select(literal("edition"), cast(func.max(SkillEdition.number), String)).where(
+    SkillEdition.kind.not_in(WORDS_ONLY)
+)
+_VERSION = _DIGESTS.union_all(_EDITION)
 _CHOSEN = (
     select(Territory.siren, Territory.policy)
     .where(cast(Territory.policy, String) != "{}")
@@ -282,8 +288,8 @@ def microseconds(moment: datetime | None) -> int:
 
 
 def reference() -> Reference:
-    """Return skills and sectors, read once per process as long as their files do not change."""
-    version = tuple(sorted((name, sha) for name, sha in db.session.execute(_DIGESTS)))
+    """Return skills and sectors, read once per process for each loading of the files and each edition."""
+    version = tuple(sorted((name, mark or "") for name, mark in db.session.execute(_VERSION)))
     return _read_reference(str(db.engine.url), version)
 
 

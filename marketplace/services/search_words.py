@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 
 from marketplace.extensions import db
 from marketplace.models import SearchWord, Skill, SkillWord, WordKind
+from marketplace.services import skills
 from marketplace.services.text import fold, fold_place, stem
 
 # Words of a search that count; further ones are left out.
@@ -77,8 +78,8 @@ def read(words: str) -> list[Term]:
     known = (_known_words(), lexicon.words)
     read_as = {word: _read_as(word, known) for word in written[:TERMS_MAX]}
     stems = {word: {stem(form) for form in (word, *forms)} for word, (forms, _) in read_as.items()}
-    skills = lexicon.named_by(stems)
-    return [Term(word, forms, skills[word], corrected) for word, (forms, corrected) in read_as.items()]
+    named = lexicon.named_by(stems)
+    return [Term(word, forms, named[word], corrected) for word, (forms, corrected) in read_as.items()]
 
 
 class Vocabulary:
@@ -167,17 +168,16 @@ def _read_words(_database: str, _count: int, _last: int | None) -> Vocabulary:
 
 def _lexicon() -> _Lexicon:
     """Return what names the skills, read again when a word or a label has changed."""
-    words = select(func.count(), func.max(SkillWord.id), func.sum(func.length(SkillWord.text)))
-    labels = select(func.count(), func.sum(func.length(Skill.label)))
-    version = (*db.session.execute(words).one(), *db.session.execute(labels).one())
-    return _read_lexicon(str(db.engine.url), version)
+    return _read_lexicon(str(db.engine.url), skills.version())
 
 
 @lru_cache(maxsize=4)
-def _read_lexicon(_database: str, _version: tuple[int | None, ...]) -> _Lexicon:
-    named = select(SkillWord.text, SkillWord.skill_id).where(SkillWord.kind.in_(_NAMED_BY))
-    phrases = [(_content(text), skill) for text, skill in db.session.execute(named)]
-    for label, skill in db.session.execute(select(Skill.label, Skill.id)):
+def _read_lexicon(_database: str, _version: skills.Version) -> _Lexicon:
+    current = Skill.retired_at.is_(None)
+    named = select(SkillWord.text, SkillWord.skill_id).join(Skill, SkillWord.skill_id == Skill.id)
+    found = db.session.execute(named.where(SkillWord.kind.in_(_NAMED_BY), current))
+    phrases = [(_content(text), skill) for text, skill in found]
+    for label, skill in db.session.execute(select(Skill.label, Skill.id).where(current)):
         phrases += [([word], skill) for word in _content(label)]
     by_stem: dict[str, list[tuple[frozenset[str], int]]] = defaultdict(list)
     for words, skill in phrases:

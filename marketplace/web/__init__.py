@@ -21,6 +21,7 @@ from marketplace.web.reports import bp as reports
 from marketplace.web.search import bp as search
 from marketplace.web.skills import bp as skills
 from marketplace.web.transparency import bp as transparency
+from marketplace.web.team import bp as team
 from marketplace.web.tuning import bp as tuning
 
 
@@ -46,6 +47,7 @@ def init_app(app: Flask) -> None:
         admin,
         skills,
         audit,
+        team,
     ):
         app.register_blueprint(blueprint)
     for part in (display, errors, guards, headers, integration, session, static_files):

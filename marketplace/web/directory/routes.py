@@ -1,13 +1,17 @@
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 
-from marketplace.models import ListingKind
-from marketplace.services import directory, places
+from marketplace.models import Commune, ListingKind
+from marketplace.services import directory, organisations, places, skill_editions
 from marketplace.services import skills as skills_service
+from marketplace.web.csv_files import csv_file
 from marketplace.web.directory import filters
+from marketplace.web.directory.forms import NearForm
 
 bp = Blueprint("directory", __name__)
 
+MOVED = 301
 SUGGESTIONS_MAX_AGE = 3600  # seconds
 
 
@@ -30,7 +34,28 @@ def skills() -> ResponseReturnValue:
 
 @bp.get("/competences/<slug>")
 def skill(slug: str) -> ResponseReturnValue:
-    return render_template("directory/skill.html", sheet=directory.skill(slug))
+    form = NearForm(request.args)
+    near = _near(form)
+    sheet = directory.skill(slug, near=near)
+    if sheet.skill.successor:
+        kept = request.args.to_dict()
+        return redirect(url_for(".skill", **kept | {"slug": sheet.skill.successor.slug}), MOVED)
+    return render_template("directory/skill.html", sheet=sheet, form=form)
+
+
+@bp.get("/competences.csv")
+def skills_csv() -> Response:
+    export = skill_editions.export()
+    rows = [[_cell(value) for value in row.values()] for row in export.rows]
+    return csv_file(f"competences-edition-{export.edition}.csv", skill_editions.EXPORT_COLUMNS, rows)
+
+
+@bp.get("/competences.json")
+def skills_json() -> Response:
+    export = skill_editions.export()
+    response = jsonify(edition=export.edition, skills=export.rows)
+    response.cache_control.no_cache = True
+    return response
 
 
 @bp.get("/territoires")
@@ -57,6 +82,21 @@ def suggest_communes() -> Response:
     response.cache_control.public = True
     response.cache_control.max_age = SUGGESTIONS_MAX_AGE
     return response
+
+
+def _near(form: NearForm) -> Commune | None:
+    """Return the commune that the address says, else the one of the reader's structure."""
+    form.validate()
+    if form.commune.data or not current_user.is_authenticated:
+        return form.commune.commune
+    own = organisations.published_for(current_user)
+    if own:
+        form.commune.data = places.said(places.get(own[0].commune_insee) or own[0].commune)
+    return own[0].commune if own else None
+
+
+def _cell(value: object) -> object:
+    return ", ".join(value) if isinstance(value, list) else value
 
 
 def _list(kind: ListingKind) -> ResponseReturnValue:
