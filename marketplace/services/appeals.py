@@ -35,10 +35,18 @@ from marketplace.services import (
     tokens,
 )
 from marketplace.services.appeal_links import Contestable
-from marketplace.services.errors import AlreadyDecided, FieldError, NotAllowed, NotFound, TokenExpired
+from marketplace.services.errors import (
+    AlreadyDecided,
+    FieldError,
+    InvalidTransition,
+    NotAllowed,
+    NotFound,
+    TokenExpired,
+)
 from marketplace.services.organisations import speakers
 from marketplace.services.paging import Page, page_of
 from marketplace.services.reports import CaseView, Measure
+from marketplace.services.statements import Statement
 from marketplace.services.work import Work, unit_of_work
 
 QUEUE_PAGE = 20
@@ -225,6 +233,16 @@ def decide(
         )
         _tell(work, "appeal_decided", appeal, _contested(appeal))
     return appeal
+
+
+def preview(appeal_id: int, measure: Measure, *, by: User) -> Statement:
+    """Return the statement of a measure on what was reported in vain. Raises what it would raise."""
+    appeal = _visible(appeal_id, by=by)
+    if _is_party(appeal, by):
+        raise NotAllowed("another person answers")
+    if appeal.report is None:
+        raise InvalidTransition(f"appeal {appeal_id}", "against a decision", measure.action)
+    return reports.preview(appeal.report.case_id, measure, by=by)
 
 
 def _reverse(appeal: Appeal, *, by: User, reasons: str, measure: Measure | None) -> None:

@@ -17,7 +17,6 @@ from marketplace.extensions import db
 from marketplace.models import (
     CaseOutcome,
     DecisionAction,
-    DecisionGround,
     Listing,
     Match,
     ModerationDecision,
@@ -34,6 +33,7 @@ from marketplace.services.errors import AlreadyDecided, FieldError, InvalidTrans
 from marketplace.services.listings import SHOWN
 from marketplace.services.paging import Page, page_of
 from marketplace.services.report_cases import SubjectKind, kind_of
+from marketplace.services.statements import Reasons, Statement
 from marketplace.services.work import Work, unit_of_work
 
 QUEUE_PAGE = 20
@@ -75,9 +75,7 @@ class Measure:
     """What a moderator does about a subject, with the reasons; `version`: of the listing that was read."""
 
     action: DecisionAction
-    ground: DecisionGround | None
-    facts: str
-    explanation: str = ""
+    reasons: Reasons
     version: str = ""
 
 
@@ -230,6 +228,16 @@ def act(case_id: int, measure: Measure, *, by: User) -> ReportCase:
         return _settle(work, case_id, measure, by=by)
 
 
+def preview(case_id: int, measure: Measure, *, by: User) -> Statement:
+    """Return the statement that the measure would send now. Raises what it would raise; writes nothing."""
+    case = _visible(case_id, by=by)
+    if case.listing_id is None:
+        return moderation.preview_suspension(_author_of(case), by=by, reasons=measure.reasons)
+    return moderation.preview(
+        case.listing_id, measure.action, by=by, version=measure.version, reasons=measure.reasons
+    )
+
+
 def overturn(case_id: int, measure: Measure, *, by: User) -> ReportCase:
     """Decide against what was reported in vain, and tell all who reported it: an appeal was right.
 
@@ -355,11 +363,12 @@ def _settle(work: Work, case_id: int, measure: Measure, *, by: User) -> ReportCa
 
 
 def _decide(case: ReportCase, measure: Measure, *, by: User) -> ModerationDecision:
+    reasons = measure.reasons
     told: dict[str, Any] = {
         "by": by,
-        "ground": measure.ground,
-        "facts": measure.facts,
-        "explanation": measure.explanation,
+        "ground": reasons.ground,
+        "facts": reasons.facts,
+        "explanation": reasons.explanation,
     }
     if case.listing_id is not None:
         return moderation.decide(case.listing_id, measure.action, version=measure.version, **told)

@@ -32,6 +32,7 @@ from marketplace.services.errors import (
     TooManyAttempts,
 )
 from marketplace.services.reports import Measure
+from marketplace.services.statements import Reasons
 from tests.support.builders import LIFFRE_CORMIER, PARIS, RENNES_METROPOLE
 from tests.support.queries import counted
 from tests.support.threads import at_once
@@ -82,12 +83,8 @@ def contested(report):
 
 
 def removal(listing):
-    return Measure(
-        action=A.REMOVE,
-        ground=DecisionGround.COMMERCIAL,
-        facts="« 50 € de l’heure »",
-        version=moderation.version_of(listing),
-    )
+    reasons = Reasons(ground=DecisionGround.COMMERCIAL, facts="« 50 € de l’heure »")
+    return Measure(action=A.REMOVE, reasons=reasons, version=moderation.version_of(listing))
 
 
 def queued(by, **filters):

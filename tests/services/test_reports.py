@@ -31,6 +31,7 @@ from marketplace.services.errors import (
 )
 from marketplace.services.report_cases import SubjectKind
 from marketplace.services.reports import Measure, Notice, Subject
+from marketplace.services.statements import Reasons
 from tests.support.builders import LIFFRE, LIFFRE_CORMIER, PARIS, RENNES_METROPOLE
 from tests.support.queries import counted
 from tests.support.threads import at_once
@@ -69,19 +70,15 @@ def report(subject, *, by=None, address="192.0.2.1", **fields):
 
 
 def removal(listing, **fields):
-    return Measure(
-        **{
-            "action": A.REMOVE,
-            "ground": DecisionGround.COMMERCIAL,
-            "facts": "« 50 € de l’heure »",
-            "version": moderation.version_of(listing),
-            **fields,
-        }
-    )
+    """Return a removal; `fields`: what its reasons, or the version read, say instead."""
+    version = fields.pop("version", moderation.version_of(listing))
+    reasons = Reasons(**{"ground": DecisionGround.COMMERCIAL, "facts": "« 50 € de l’heure »", **fields})
+    return Measure(action=A.REMOVE, reasons=reasons, version=version)
 
 
 def suspension():
-    return Measure(action=A.SUSPEND, ground=DecisionGround.REPEATED, facts="Trois annonces qui vendent.")
+    reasons = Reasons(ground=DecisionGround.REPEATED, facts="Trois annonces qui vendent.")
+    return Measure(action=A.SUSPEND, reasons=reasons)
 
 
 def asked(market, **fields):

@@ -1,12 +1,14 @@
+from collections.abc import Sequence
+
 from wtforms import RadioField
 from wtforms.fields.choices import SelectChoice
 
-from marketplace.models import AppealOutcome, DecisionAction
+from marketplace.models import AppealOutcome, ReasonTemplate
 from marketplace.models.notices import APPEAL_MAX, REASONS_MAX
 from marketplace.services.reports import Measure
 from marketplace.web.display import label
 from marketplace.web.forms import BaseForm, LongTextField
-from marketplace.web.reports.forms import MeasureForm
+from marketplace.web.reports.forms import CHOICES, MeasureForm
 
 TEXT_MIN = 10
 
@@ -26,14 +28,11 @@ class AnswerForm(MeasureForm):
         choices=[SelectChoice(outcome.value, label(outcome)) for outcome in AppealOutcome],
         coerce=AppealOutcome,
     )
-    reasons = LongTextField("Vos raisons", name="raisons", max_length=REASONS_MAX)
+    answer = LongTextField("Vos raisons", name="raisons", max_length=REASONS_MAX)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.action.choices = [
-            SelectChoice("", ""),
-            *(SelectChoice(action.value, label(action)) for action in DecisionAction),
-        ]
+    def __init__(self, templates: Sequence[ReasonTemplate] = ()) -> None:
+        super().__init__(templates)
+        self.action.choices = [SelectChoice("", ""), *CHOICES]
         if self.action.raw_data:  # who acts has judged that the first decision was wrong
             self.outcome.data = AppealOutcome.REVERSED
         else:

@@ -2,12 +2,12 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
-from marketplace.services import appeals
+from marketplace.services import appeals, reason_templates
 from marketplace.services.appeals import AppealView, TooLate
 from marketplace.services.errors import AlreadyDecided, FieldError
 from marketplace.web.appeals.forms import AnswerForm, AppealForm
 from marketplace.web.forms import form_page
-from marketplace.web.moderation.forms import ACTS
+from marketplace.web.moderation.forms import ACTS, SEND
 
 bp = Blueprint("appeals", __name__)
 
@@ -66,32 +66,45 @@ def queue() -> ResponseReturnValue:
 @bp.get("/moderation/recours/<int:appeal_id>")
 @login_required
 def case(appeal_id: int) -> ResponseReturnValue:
-    return _case(appeals.read(appeal_id, by=current_user), AnswerForm())
+    view = appeals.read(appeal_id, by=current_user)
+    return _case(view, _form(view))
 
 
 @bp.post("/moderation/recours/<int:appeal_id>")
 @login_required
 def decide(appeal_id: int) -> ResponseReturnValue:
-    form = AnswerForm()
-    seen = appeals.read(appeal_id, by=current_user)
-    if form.validate_on_submit():
-        try:
-            appeals.decide(
-                appeal_id,
-                form.outcome.data,
-                by=current_user,
-                reasons=form.reasons.data,
-                measure=form.measure_if_any(),
+    """The answer; where it takes a measure against something, its statement shows first."""
+    view = appeals.read(appeal_id, by=current_user)
+    form = _form(view)
+    if not form.validate_on_submit() or form.is_corrected:
+        return _case(view, form)
+    try:
+        measure = form.measure_if_any()
+        if measure is not None and not form.is_sent:
+            statement = appeals.preview(appeal_id, measure, by=current_user)
+            return render_template(
+                "appeals/preview.html",
+                form=form,
+                statement=statement.to_text(),
+                view=view,
+                acts=ACTS,
+                send=SEND,
             )
-        except FieldError as error:
-            form.add_error(error)
-        except AlreadyDecided:
-            return _case(appeals.read(appeal_id, by=current_user), AnswerForm(), status=CONFLICT)
-        else:
-            flash("C’est décidé : la réponse part par mail avec vos raisons.", "success")
-            return redirect(url_for(".queue"))
-        seen = appeals.read(appeal_id, by=current_user)
-    return _case(seen, form)
+        appeals.decide(
+            appeal_id, form.outcome.data, by=current_user, reasons=form.answer.data, measure=measure
+        )
+    except FieldError as error:
+        form.add_error(error)
+        return _case(appeals.read(appeal_id, by=current_user), form)
+    except AlreadyDecided:
+        view = appeals.read(appeal_id, by=current_user)
+        return _case(view, _form(view), status=CONFLICT)
+    flash("C’est décidé : la réponse part par mail avec vos raisons.", "success")
+    return redirect(url_for(".queue"))
+
+
+def _form(view: AppealView) -> AnswerForm:
+    return AnswerForm(reason_templates.usable(view.appeal.territory_siren) if view.case else ())
 
 
 def _case(view: AppealView, form: AnswerForm, *, status: int = 200) -> ResponseReturnValue:

@@ -1,16 +1,18 @@
-from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField
+from collections.abc import Sequence
+
+from wtforms import BooleanField, HiddenField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired
 
-from marketplace.models import DecisionAction, DecisionGround, ReportCategory
+from marketplace.models import DecisionAction, ReasonTemplate, ReportCategory
 from marketplace.models.notices import EXPLANATION_MAX, REASONS_MAX
 from marketplace.services.reports import Measure, Notice
-from marketplace.services.statements import EXPLANATION_MAX as WHY_MAX
-from marketplace.services.statements import FACTS_MAX
 from marketplace.web.display import label
 from marketplace.web.forms import BaseForm, EmailField, LongTextField, TextField
+from marketplace.web.moderation.forms import ReasonsForm
 
 EXPLANATION_MIN = 10
+CHOICES = [SelectChoice(action.value, label(action)) for action in DecisionAction]
 # What the button « Ne rien faire » sends where others send the action of a decision.
 NOTHING = "rien"
 
@@ -58,48 +60,26 @@ class ReportForm(BaseForm):
         )
 
 
-class MeasureForm(BaseForm):
-    """What to do about a subject, with its reasons; `seen`: the version of the listing that was read."""
+class MeasureForm(ReasonsForm):
+    """What to do about a subject; `seen`: the version of the listing that was read."""
 
     action = RadioField("Décision", name="decision", coerce=str)
-    ground = SelectField(
-        "Règle",
-        name="motif",
-        choices=[
-            SelectChoice("", "Choisissez…"),
-            *(SelectChoice(ground.value, label(ground)) for ground in DecisionGround),
-        ],
-        coerce=lambda value: DecisionGround(value) if value else None,
-        default="",
-    )
-    facts = LongTextField("Ce que vous avez constaté", name="faits", max_length=FACTS_MAX, required=False)
-    explanation = LongTextField(
-        "Pourquoi cela ne va pas (pour la loi : laquelle)",
-        name="pourquoi",
-        max_length=WHY_MAX,
-        required=False,
-    )
     seen = HiddenField(name="version")
 
     def measure(self) -> Measure:
         return Measure(
-            action=DecisionAction(self.action.data),
-            ground=self.ground.data,
-            facts=self.facts.data,
-            explanation=self.explanation.data,
-            version=self.seen.data or "",
+            action=DecisionAction(self.action.data), reasons=self.reasons(), version=self.seen.data or ""
         )
 
 
 class CaseForm(MeasureForm):
-    reasons = LongTextField("Pourquoi ne rien faire", name="raisons", max_length=REASONS_MAX, required=False)
+    why_nothing = LongTextField(
+        "Pourquoi ne rien faire", name="raisons", max_length=REASONS_MAX, required=False
+    )
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.action.choices = [
-            SelectChoice(NOTHING, "Ne rien faire"),
-            *(SelectChoice(a.value, label(a)) for a in DecisionAction),
-        ]
+    def __init__(self, templates: Sequence[ReasonTemplate]) -> None:
+        super().__init__(templates)
+        self.action.choices = [SelectChoice(NOTHING, "Ne rien faire"), *CHOICES]
 
     @property
     def does_nothing(self) -> bool:

@@ -3,12 +3,12 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from marketplace.models import User
-from marketplace.services import report_cases, reports
+from marketplace.services import reason_templates, report_cases, reports
 from marketplace.services.errors import AlreadyDecided, FieldError
 from marketplace.services.report_cases import SubjectKind
 from marketplace.services.reports import CaseView, Subject
 from marketplace.web.forms import form_page
-from marketplace.web.moderation.forms import ACTS
+from marketplace.web.moderation.forms import ACTS, SEND
 from marketplace.web.reports.forms import CaseForm, ReportForm
 
 bp = Blueprint("reports", __name__)
@@ -58,29 +58,43 @@ def queue() -> ResponseReturnValue:
 @bp.get("/moderation/signalements/<int:case_id>")
 @login_required
 def case(case_id: int) -> ResponseReturnValue:
-    return _case(reports.read(case_id, by=current_user), CaseForm())
+    view = reports.read(case_id, by=current_user)
+    return _case(view, _form(view))
 
 
 @bp.post("/moderation/signalements/<int:case_id>")
 @login_required
 def decide(case_id: int) -> ResponseReturnValue:
-    form = CaseForm()
-    seen = reports.read(case_id, by=current_user)
-    if form.validate_on_submit():
-        try:
-            if form.does_nothing:
-                reports.dismiss(case_id, by=current_user, reasons=form.reasons.data)
-            else:
-                reports.act(case_id, form.measure(), by=current_user)
-        except FieldError as error:
-            form.add_error(error)
-        except AlreadyDecided:
-            return _case(reports.read(case_id, by=current_user), CaseForm(), status=CONFLICT)
+    """Doing nothing, or a measure: its statement shows first."""
+    view = reports.read(case_id, by=current_user)
+    form = _form(view)
+    if not form.validate_on_submit():
+        return _case(view, form)
+    try:
+        if form.does_nothing:
+            reports.dismiss(case_id, by=current_user, reasons=form.why_nothing.data)
+        elif form.is_sent:
+            reports.act(case_id, form.measure(), by=current_user)
+        elif form.is_corrected:
+            return _case(view, form)
         else:
-            flash("C’est décidé : les personnes qui ont signalé reçoivent la réponse par mail.", "success")
-            return redirect(url_for(".queue"))
-        seen = reports.read(case_id, by=current_user)
-    return _case(seen, form)
+            statement = reports.preview(case_id, form.measure(), by=current_user)
+            return render_template(
+                "reports/preview.html",
+                form=form,
+                statement=statement.to_text(),
+                view=view,
+                acts=ACTS,
+                send=SEND,
+            )
+    except FieldError as error:
+        form.add_error(error)
+        return _case(reports.read(case_id, by=current_user), form)
+    except AlreadyDecided:
+        view = reports.read(case_id, by=current_user)
+        return _case(view, _form(view), status=CONFLICT)
+    flash("C’est décidé : les personnes qui ont signalé reçoivent la réponse par mail.", "success")
+    return redirect(url_for(".queue"))
 
 
 def _report(subject: Subject, back: str) -> ResponseReturnValue:
@@ -97,6 +111,10 @@ def _report(subject: Subject, back: str) -> ResponseReturnValue:
             flash(RECEIVED, "success")
             return redirect(back)
     return form_page("reports/new.html", form, kind=subject.kind, subject=seen, back=back)
+
+
+def _form(view: CaseView) -> CaseForm:
+    return CaseForm(reason_templates.usable(view.case.territory_siren))
 
 
 def _case(view: CaseView, form: CaseForm, *, status: int = 200) -> ResponseReturnValue:
