@@ -1,13 +1,12 @@
 """The company register: the national search API « recherche-entreprises » (GET /search?q=SIRET)."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
+from marketplace.adapters import http
+from marketplace.adapters.cache import Cache
 from marketplace.adapters.insee import commune_of
 
 # INSEE "tranche d'effectif" to our brackets; codes not listed have no bracket of ours.
@@ -23,13 +22,10 @@ ASSOCIATION, PUBLIC = "92", ("4", "7")
 CLOSED = "F"
 # What stands in the fields of people who asked not to be shown.
 WITHHELD = "[NON-DIFFUSIBLE]"
-# Five companies with their establishments take about 50 kB.
-ANSWER_MAX_BYTES = 1_000_000
-# No connection, no time left, a status of refusal; then an answer that is no JSON, or of another shape.
-FAULTS = (
-    httpx.HTTPError, httpx.InvalidURL,
-    ValueError, LookupError, TypeError, AttributeError, RecursionError,
-)  # fmt: skip
+# An answer that is no JSON, or of another shape.
+FAULTS = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+# What was found, for an hour: a person comes back to the form several times.
+_found: "Cache[tuple[str, str], Establishment]" = Cache(seconds=3600, size=1000)
 
 
 class RegisterUnavailable(Exception):
@@ -66,24 +62,20 @@ def find(siret: str, config: RegisterConfig) -> Establishment | None:
 
     Raises RegisterUnavailable.
     """
+    kept = _found.get((config.url, siret))
+    if kept is not None:
+        return kept
+    params = {"q": siret, "page": "1", "per_page": "5"}
     try:
-        answer = _get(f"{config.url}/search", {"q": siret, "page": "1", "per_page": "5"}, config.timeout)
-        return next(_establishments(json.loads(answer)["results"], siret), None)
-    except FAULTS as error:
+        answer = http.get(f"{config.url}/search", params=params, timeout=config.timeout)
+        if not answer.is_ok:
+            raise RegisterUnavailable(f"status {answer.status}")
+        found = next(_establishments(json.loads(answer.body)["results"], siret), None)
+    except (http.Unavailable, *FAULTS) as error:
         raise RegisterUnavailable(f"{type(error).__name__}: {error}") from error
-
-
-def _get(url: str, params: dict[str, str], timeout: float) -> bytes:
-    """Return the answer's body. The timeout is for the whole of it: somebody waits for a page meanwhile."""
-    until = time.monotonic() + timeout
-    body = bytearray()
-    with httpx.stream("GET", url, params=params, timeout=timeout) as answer:
-        answer.raise_for_status()
-        for chunk in answer.iter_bytes():
-            body += chunk
-            if len(body) > ANSWER_MAX_BYTES or time.monotonic() > until:
-                raise RegisterUnavailable("the answer is too long, or too slow")
-    return bytes(body)
+    if found is not None:
+        _found.put((config.url, siret), found)
+    return found
 
 
 def _establishments(results: list[dict[str, Any]], siret: str) -> Iterator[Establishment]:

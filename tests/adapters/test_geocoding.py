@@ -153,3 +153,20 @@ def test_an_answer_of_another_shape_stops_nobody(service, locate, body):
 def test_the_settings_say_where_the_service_is():
     settings = {"BAN_DOMAIN": "ban.example/geocodage", "BAN_SCHEME": "https", "ADAPTER_TIMEOUT_SECONDS": 3}
     assert geocoding.from_config(settings) == GeocodingConfig("ban.example/geocodage", "https", 3.0)
+
+
+def test_a_service_that_stumbles_once_is_asked_again(service, locate):
+    service.first = [500]
+    service.answer(collection(feature(CESSON, -1.6036, 48.1212)))
+    assert locate() == Point(lat=48.1212, lon=-1.6036)
+
+
+def test_a_point_that_was_found_is_not_asked_for_twice(service, locate):
+    service.answer(collection(feature(CESSON, -1.6036, 48.1212)))
+    assert locate() == locate()
+    assert len(service.asked) == 1
+
+
+def test_an_endless_answer_stops_nobody(service, locate):
+    service.answer(b'{"features": "' + b"x" * 3_000_000 + b'"}')
+    assert locate() is None

@@ -248,3 +248,22 @@ def test_an_endless_answer_is_not_read_to_its_end(service, find):
 def test_the_settings_say_where_the_register_is():
     settings = {"REGISTER_URL": "https://register.example/", "ADAPTER_TIMEOUT_SECONDS": 3}
     assert register.from_config(settings) == RegisterConfig("https://register.example", 3.0)
+
+
+def test_a_register_that_stumbles_once_is_asked_again(service, find):
+    service.first = [503]
+    service.answer(results(company()))
+    assert find().siret == SIRET
+
+
+def test_what_was_found_is_not_asked_for_twice(service, find):
+    service.answer(results(company()))
+    assert find() == find()
+    assert len(service.asked) == 1
+
+
+def test_what_was_not_found_is_asked_for_again(service, find):
+    service.answer(results())
+    assert find() is None
+    service.answer(results(company()))
+    assert find().siret == SIRET

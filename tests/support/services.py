@@ -19,13 +19,18 @@ from aiosmtpd.controller import Controller
 
 @dataclass
 class HttpService:
-    """Answers every GET with `status` and `body`, after `delay` seconds; `drip`: one byte at a time."""
+    """Answers every GET with `status`, `headers` and `body`, after `delay` seconds; `drip`: byte by byte.
+
+    `first`: the statuses of the first answers, in that order.
+    """
 
     port: int = 0
     status: int = 200
     body: bytes = b"{}"
     delay: float = 0.0
     drip: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
+    first: list[int] = field(default_factory=list)
     asked: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
 
     @property
@@ -45,8 +50,10 @@ def http_service() -> Iterator[HttpService]:
             parts = urlsplit(self.path)
             service.asked.append((parts.path, parse_qs(parts.query)))
             time.sleep(service.delay)
-            self.send_response(service.status)
+            self.send_response(service.first.pop(0) if service.first else service.status)
             self.send_header("Content-Type", "application/json")
+            for name, value in service.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             with suppress(BrokenPipeError, ConnectionResetError):  # whoever asked did not wait
                 self._send(service.body)
