@@ -118,15 +118,17 @@ def draw_communes(
     title: str,
     columns: Sequence[str],
     points: Sequence[Point] = (),
+    around: Iterable[str] = (),
     key: str = "carte",
 ) -> Drawing:
-    """Draw communes by the steps of their values, with marks over them.
+    """Draw communes by the steps of their values, marks over them, and other communes `around` in outline.
 
     `columns`: heads of the table, the name's first. `key`: tells two maps of one page apart. Communes without
     an outline are in the table only. The table lists the points first, when there are any.
     """
     shown = outlines.of_communes(reading.insee for reading in readings)
-    view = _view([*_all_points(shown), *_places(points)])
+    other = outlines.of_communes(set(around) - shown.keys())
+    view = _view([*_all_points(shown), *_all_points(other), *_places(points)])
     steps = _steps(reading.value for reading in readings)
     return Drawing(
         key=key,
@@ -135,6 +137,7 @@ def draw_communes(
         rows=(*_point_rows(points), *(Row(reading.name, reading.cells) for reading in readings)),
         width=view.width,
         height=view.height,
+        background=tuple(Shape("", _path(outline, view)) for outline in other.values()),
         shapes=tuple(_shape(one, shown[one.insee], view, steps) for one in readings if one.insee in shown),
         spots=_spots(points, view),
         steps=steps,

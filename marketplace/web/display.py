@@ -1,5 +1,6 @@
 """How values are said in French: the words of each closed list, dates, distances. Templates ask here."""
 
+import datetime as calendar
 from datetime import datetime
 from enum import Enum
 
@@ -13,6 +14,7 @@ from marketplace.models import (
     DecisionAction,
     DecisionGround,
     DeclineReason,
+    LabelKind,
     LeftAlone,
     Listing,
     ListingKind,
@@ -23,9 +25,16 @@ from marketplace.models import (
     ModerationMode,
     OrganisationKind,
     Place,
+    Provider,
+    ProviderKind,
     ReportCategory,
+    ReviewBasis,
+    ReviewGround,
+    ReviewState,
+    Scope,
     SizeClass,
     TerritoryRoleKind,
+    WorkshopState,
 )
 from marketplace.services.masking import Hidden
 from marketplace.services.report_cases import SubjectKind
@@ -160,9 +169,45 @@ LABELS: dict[type[Enum], dict[Enum, str]] = {
         ModerationMode.BEFORE: "relecture avant publication",
         ModerationMode.AFTER: "relecture après publication",
     },
+    WorkshopState: {
+        WorkshopState.PLANNED: "prévu",
+        WorkshopState.HELD: "a eu lieu",
+        WorkshopState.CANCELLED: "annulé",
+    },
     Hidden: {
         Hidden.FEW: "moins de 5",
         Hidden.KEPT: "non communiqué",
+    },
+    Scope: {
+        Scope.READ_OWN: "voir les annonces qu’il a publiées",
+        Scope.WRITE: "publier et retirer des annonces",
+    },
+    ProviderKind: {
+        ProviderKind.PUBLIC: "structure publique",
+        ProviderKind.PRIVATE: "entreprise",
+        ProviderKind.ASSOCIATION: "association",
+    },
+    LabelKind: {
+        LabelKind.ACTIVATEUR: "Activateur France Num",
+        LabelKind.EXPERTCYBER: "ExpertCyber",
+        LabelKind.QUALIOPI: "Qualiopi",
+        LabelKind.OTHER: "Autre label",
+    },
+    ReviewBasis: {
+        ReviewBasis.EXCHANGE: "échange réalisé sur le site",
+        ReviewBasis.SERVICE: "service déclaré par la structure",
+    },
+    ReviewState: {
+        ReviewState.PENDING: "en attente de relecture",
+        ReviewState.PUBLISHED: "en ligne",
+        ReviewState.REFUSED: "refusé",
+    },
+    ReviewGround: {
+        ReviewGround.NO_SERVICE: "L’avis ne porte pas sur un échange ou un service reçu",
+        ReviewGround.PERSONAL_DATA: "L’avis nomme une personne ou donne ses coordonnées",
+        ReviewGround.DISRESPECTFUL: "Le ton est irrespectueux",
+        ReviewGround.COMMERCIAL: "L’avis fait de la publicité",
+        ReviewGround.ILLEGAL: "Le contenu est contraire à la loi",
     },
     Place: {
         Place.HELPER: "chez la structure qui aide",
@@ -211,6 +256,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         label=label,
         date=date,
+        day=day,
         ago=ago,
         km=km,
         places=places,
@@ -227,6 +273,7 @@ def init_app(app: Flask) -> None:
         DAYS=DAYS,
         HALVES=HALVES,
         slug_of=slug_of,
+        slug_of_provider=slug_of_provider,
         Place=Place,
     )
     app.context_processor(lambda: {"demonstration": current_app.config["DEMONSTRATION"], "now": clock.now()})
@@ -238,6 +285,11 @@ def label(value: Enum) -> str:
 
 def date(value: datetime | None, form: str = "d MMMM yyyy") -> str:
     return str(flask_babel.format_datetime(value, form)) if value else ""
+
+
+def day(value: calendar.date | None) -> str:
+    """« 24 novembre 2026 », of a date without an hour."""
+    return str(flask_babel.format_date(value, "d MMMM yyyy", rebase=False)) if value else ""
 
 
 def ago(value: datetime) -> str:
@@ -276,3 +328,7 @@ def half_days(value: int) -> list[str]:
 
 def slug_of(listing: Listing) -> str:
     return fold(listing.title).replace(" ", "-")[:SLUG_MAX].rstrip("-") or str(listing.kind)
+
+
+def slug_of_provider(provider: Provider) -> str:
+    return provider.sort_name.replace(" ", "-")[:SLUG_MAX].rstrip("-")
