@@ -1,6 +1,7 @@
 """A small world with something behind every address of the site, and a request that each address accepts."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -12,16 +13,25 @@ from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import (
     Frequency,
+    Listing,
     ListingState,
     MatchOrigin,
     MatchState,
     Membership,
     MembershipState,
     OutboxMail,
+    PartnerToken,
     ReasonTemplate,
+    ReviewState,
     SavedSearch,
+    Scope,
     SkillWord,
+    TerritoryInvitation,
+    TerritoryRoleKind,
     User,
+    Workshop,
+    WorkshopInvitation,
+    WorkshopState,
 )
 from marketplace.services import (
     accounts,
@@ -29,11 +39,17 @@ from marketplace.services import (
     desk,
     listings,
     open_data,
+    partners,
     policies,
+    provider_reviews,
     saved_searches,
+    team,
+    tokens,
+    workshop_proposals,
 )
 from marketplace.services import market as market_service
-from marketplace.web.display import slug_of
+from marketplace.services.workshop_proposals import FEWEST_NEEDS
+from marketplace.web.display import slug_of, slug_of_provider
 from marketplace.web.tuning.forms import SHOWN_SETTINGS, SHOWN_WEIGHTS
 from tests.support.builders import CESSON, LIFFRE_CORMIER, PASSWORD, RENNES, RENNES_METROPOLE, Market, siret
 
@@ -122,9 +138,11 @@ class World:
 
     def __init__(self, market: Market) -> None:
         self.market = market
+        self._close_needs: list[Listing] = []
         market.open_territory(RENNES_METROPOLE)
         with market.in_one_transaction():
             self._fill(market)
+        self.token = self._token()
 
     def _fill(self, market: Market) -> None:
         self.firm, self.counterpart = market.organisation(commune=RENNES), market.organisation(commune=CESSON)
@@ -163,6 +181,21 @@ class World:
         self.request = self._request(self.firm)
         self.orphan_request = self._request(self._orphan())
         self.saved = self._saved(self.people["manager"])
+        self.provider = market.provider("Passerelle", skill="tableur")
+        self.review = market.review(self.provider, organisation=self.counterpart)
+        self.replied = market.review(
+            self.provider,
+            state=ReviewState.PUBLISHED,
+            reply="Merci.",
+            reply_state=ReviewState.PENDING,
+            replied_at=clock.now(),
+        )
+        self.versions = {
+            name: provider_reviews.version_of(getattr(self, name)) for name in ("review", "replied")
+        }
+        self.head = market.head(RENNES_METROPOLE)
+        self.invitation = self._invitation()
+        self.member = {"siren": RENNES_METROPOLE, "user_id": market.moderator(RENNES_METROPOLE).id}
 
     def everything(self) -> User:
         """Return somebody for whom nothing is out of reach: manager of A, moderator, administrator."""
@@ -227,8 +260,39 @@ class World:
             "transparency.nation": this_year,
             "transparency.nation_csv": this_year,
             "transparency.nation_json": this_year,
+            "team.show": lambda: {"siren": RENNES_METROPOLE},
+            "team.invite": lambda: {"siren": RENNES_METROPOLE},
+            "team.withdraw": lambda: {"siren": RENNES_METROPOLE, "invitation_id": self.invitation.id},
+            "team.change_role": lambda: self.member,
+            "team.remove": lambda: self.member,
+            "team.invitation": lambda: {"token": team.token_for(self.invitation)},
+            "team.accept": lambda: {"token": team.token_for(self.invitation)},
+            "api.listing": lambda: need,
+            "api.situation": lambda: need,
+            "partner_api.own_one": lambda: need,
+            "partner_api.close": lambda: need,
+            "partners.index": lambda: {"siren": RENNES_METROPOLE},
+            "partners.issue": lambda: {"siren": RENNES_METROPOLE},
+            "partners.revoke": lambda: {"siren": RENNES_METROPOLE, "token_id": self.token.id},
+            "partners.consents": lambda: {"organisation_id": self.firm.id},
+            "partners.consent": lambda: {
+                "organisation_id": self.firm.id,
+                "partner_id": self.token.partner_id,
+            },
             "tuning.settings": lambda: {"siren": RENNES_METROPOLE},
             "tuning.apply": lambda: {"siren": RENNES_METROPOLE},
+            "providers.show": lambda: {
+                "provider_id": self.provider.id,
+                "slug": slug_of_provider(self.provider),
+            },
+            "providers.review": lambda: {"provider_id": self.provider.id},
+            "providers.reply": lambda: {"token": provider_reviews.reply_token(self.replied)},
+            "providers.case": lambda: {"review_id": self.review.id},
+            "providers.decide": lambda: {"review_id": self.review.id},
+            "providers.decide_reply": lambda: {"review_id": self.replied.id},
+            "providers.enter_reply": lambda: {"review_id": self.replied.id},
+            "providers.theme": lambda: {"theme_id": self.market.theme("tableur").id},
+            "providers.suppress": lambda: {"provider_id": self.provider.id},
             "integration.sitemap_file": lambda: {"name": "annonces-1"},
             "dashboard.show": lambda: {"siren": RENNES_METROPOLE},
             "dashboard.sheet": lambda: {"siren": RENNES_METROPOLE},
@@ -238,6 +302,14 @@ class World:
             "skills.add_word": lambda: {"slug": "tableur"},
             "skills.remove_word": lambda: {"slug": "tableur", "word_id": self._word("tableur")},
             "skills.retire": lambda: {"slug": "tableur"},
+            "workshops.index": lambda: {"siren": RENNES_METROPOLE},
+            "workshops.plan": self._proposed,
+            "workshops.show": lambda: self._of_workshop(self._invitation()),
+            "workshops.cancel": lambda: self._of_workshop(self._invitation()),
+            "workshops.hold": lambda: self._of_workshop(self._invitation(days=-1)),
+            "workshops.reply": lambda: {"invitation_id": self._invitation().id},
+            "workshops.answer": lambda: {"token": tokens.sign("workshop-invitation", self._invitation().id)},
+            "workshops.follow_up": lambda: {"token": self._asked_whether_it_was_enough()},
             "static": lambda: {"filename": "site.css"},
         }
         return known[endpoint]() if endpoint in known else {}
@@ -311,8 +383,43 @@ class World:
             "skills.edit": SKILL | {"version": "0"},
             "skills.add_word": {"mot": "Zorglub", "sorte": "brand"},
             "skills.retire": {"remplacante": "base-de-donnees"},
+            "team.invite": {"mail": "lea@epci.example", "role": "moderator"},
+            "team.change_role": {"role": "head"},
+            "partners.issue": {
+                "nom": "Chambre de métiers",
+                "droits": ["listings:read-own"],
+                "duree": "90",
+            },
+            "partners.consent": {"reponse": "accepter"},
+            "workshops.plan": self._planned() if endpoint == "workshops.plan" else {},
+            "workshops.cancel": {"motif": "La salle est fermée."},
+            "workshops.hold": {"presents": "4"},
+            "workshops.reply": {"reponse": "venir"},
+            "workshops.answer": {"reponse": "venir"},
+            "workshops.follow_up": {"reponse": "oui"},
             "tuning.settings": tuning_form(),
             "tuning.apply": tuning_form(),
+            "providers.review": {
+                "structure": str(self.firm.id),
+                "note": "4",
+                "avis": "Deux matinées claires, et nous vendons en ligne depuis.",
+                "bonne_foi": "y",
+            },
+            "providers.reply": {"reponse": "Merci, nous en avons tenu compte."},
+            "providers.enter_reply": {"reponse": "Merci, nous en avons tenu compte."},
+            "providers.decide": {
+                "decision": "refuser",
+                "motif": "disrespectful",
+                "faits": "Le ton.",
+                "version": self.versions["review"],
+            },
+            "providers.decide_reply": {
+                "decision": "refuser",
+                "faits": "Le ton.",
+                "version": self.versions["replied"],
+            },
+            "providers.theme": {"competence": "tableur"},
+            "providers.suppress": {"raison": "demande du 3 novembre"},
         }.get(endpoint, {})
 
     def path(self, endpoint: str, **values: Any) -> str:
@@ -323,6 +430,13 @@ class World:
     def _word(self, slug: str) -> int:
         query = select(SkillWord.id).where(SkillWord.skill_id == self.market.skill(slug).id)
         return db.session.scalars(query.order_by(SkillWord.id)).first() or 0
+
+    def _token(self) -> PartnerToken:
+        moderator = self.people["moderator"]
+        assert moderator is not None
+        return partners.issue(
+            RENNES_METROPOLE, name="Outil de la métropole", scopes=list(Scope), days=30, by=moderator
+        ).token
 
     def _version(self) -> str:
         """Return the mark of the text that the moderator has in front of them."""
@@ -350,6 +464,60 @@ class World:
         db.session.add(saved)
         db.session.flush()
         return saved
+
+    def _invitation(self) -> TerritoryInvitation:
+        invitation = TerritoryInvitation(
+            territory_siren=RENNES_METROPOLE,
+            email=f"invitee{self.firm.id}@epci.example",
+            role=TerritoryRoleKind.MODERATOR,
+        )
+        db.session.add(invitation)
+        db.session.flush()
+        return invitation
+
+    def _proposed(self) -> Mapping[str, Any]:
+        """Return the address of a workshop that could be: the needs for it are made once."""
+        if not self._close_needs:
+            self._close_needs = [self.market.need(skill="tableur") for _ in range(FEWEST_NEEDS)]
+        return {"siren": RENNES_METROPOLE, "slug": "tableur", "centre": RENNES}
+
+    def _planned(self) -> Mapping[str, str]:
+        proposed, admin = self._proposed(), self.people["administrator"]
+        assert admin is not None
+        proposal = workshop_proposals.get(*proposed.values(), by=admin)
+        day = clock.now() + timedelta(days=20)
+        return {
+            "jour": f"{day:%Y-%m-%d}",
+            "heure": "18:30",
+            "lieu": "Salle des fêtes",
+            "places": "12",
+            "marque": proposal.mark,
+        }
+
+    def _invitation(self, *, days: int = 20, **fields: Any) -> WorkshopInvitation:
+        """Return an invitation of firm A to a workshop of Rennes, that many days from now."""
+        workshop = Workshop(
+            territory_siren=RENNES_METROPOLE,
+            skill_id=self.need.skill_id,
+            commune_insee=RENNES,
+            place="Salle des fêtes",
+            starts_at=clock.now() + timedelta(days=days),
+            capacity=12,
+            **fields,
+        )
+        invitation = WorkshopInvitation(
+            workshop=workshop, need_id=self.need.id, organisation_id=self.firm.id, attended=bool(fields)
+        )
+        db.session.add(invitation)
+        db.session.commit()
+        return invitation
+
+    def _of_workshop(self, invitation: WorkshopInvitation) -> Mapping[str, Any]:
+        return {"siren": RENNES_METROPOLE, "workshop_id": invitation.workshop_id}
+
+    def _asked_whether_it_was_enough(self) -> str:
+        invitation = self._invitation(days=-1, state=WorkshopState.HELD, present=4)
+        return tokens.sign("workshop-follow-up", invitation.id)
 
     def _orphan(self) -> Any:
         """Return a structure of Rennes that nobody manages."""

@@ -26,14 +26,18 @@ GET search.stop, POST search.stop,
 GET listings.show, GET listings.renew_by_mail, POST listings.renew_by_mail,
 GET listings.publish_need, GET listings.publish_offer,
 GET organisations.show,
+GET api_docs.show, GET api.listings_online, GET api.listing, GET api.situation, GET api.skills,
+GET api.territories_all, GET api.stats, GET api.description,
+GET providers.index, GET providers.show, GET providers.reply, POST providers.reply,
 GET dashboard.show, GET dashboard.sheet, GET dashboard.table,
+GET workshops.answer, POST workshops.answer, GET workshops.follow_up, POST workshops.follow_up,
 GET reports.new, POST reports.new, GET reports.new_on_organisation, POST reports.new_on_organisation,
 GET appeals.new, POST appeals.new,
 GET transparency.show, GET transparency.show_csv, GET transparency.show_json,
 GET transparency.nation, GET transparency.nation_csv, GET transparency.nation_json,
 GET accounts.check_mail, GET accounts.resend, POST accounts.resend,
 GET accounts.confirm, POST accounts.confirm, GET accounts.forgotten, POST accounts.forgotten,
-GET accounts.reset_sent, GET accounts.reset, POST accounts.reset
+GET team.invitation, GET accounts.reset_sent, GET accounts.reset, POST accounts.reset
 """
 
 # What each of PEOPLE gets, in that order. "login": sent to log in. "on": sent on, the thing is done.
@@ -113,9 +117,44 @@ GET appeals.queue               login 403 403 403 200 200 200
 GET appeals.case                login 404 404 404 404 200 200
 POST appeals.decide             login 404 404 404 404 on  on
 GET dashboard.mine              login 403 403 403 on  on  on
+POST team.accept                login 403 403 403 403 403 403
+GET team.show                   login 404 404 404 404 200 200
+POST team.invite                login 404 404 404 404 403 on
+POST team.withdraw              login 404 404 404 404 403 on
+POST team.change_role           login 404 404 404 404 403 on
+POST team.remove                login 404 404 404 404 403 on
+GET api.pair                    422   422 422 422 422 422 422
+GET partner_api.own             401   401 401 401 401 401 401
+GET partner_api.own_one         401   401 401 401 401 401 401
+POST partner_api.create         401   401 401 401 401 401 401
+POST partner_api.close          401   401 401 401 401 401 401
+GET partners.index              login 404 404 404 404 200 200
+POST partners.issue             login 404 404 404 404 200 200
+POST partners.revoke            login 404 404 404 404 on  on
+GET partners.consents           login 404 404 200 404 404 404
+POST partners.consent           login 404 404 on  404 404 404
+GET workshops.index             login 404 404 404 404 200 200
+GET workshops.plan              login 404 404 404 404 200 200
+POST workshops.plan             login 404 404 404 404 on  on
+GET workshops.show              login 404 404 404 404 200 200
+POST workshops.cancel           login 404 404 404 404 on  on
+POST workshops.hold             login 404 404 404 404 on  on
+POST workshops.reply            login 404 on  on  404 404 404
 GET tuning.settings             login 404 404 404 404 200 200
 POST tuning.settings            login 404 404 404 404 200 200
 POST tuning.apply               login 404 404 404 404 on  on
+GET providers.review            login 200 200 200 200 200 200
+POST providers.review           login 422 on  on  422 422 422
+GET providers.queue             login 403 403 403 200 200 200
+GET providers.case              login 404 404 404 404 200 200
+POST providers.decide           login 404 404 404 404 on  on
+POST providers.decide_reply     login 404 404 404 404 on  on
+POST providers.enter_reply      login 403 403 403 403 403 on
+GET providers.administration    login 403 403 403 403 403 200
+GET providers.theme             login 403 403 403 403 403 200
+POST providers.theme            login 403 403 403 403 403 on
+GET providers.suppress          login 403 403 403 403 403 200
+POST providers.suppress         login 403 403 403 403 403 on
 GET skills.index                login 403 403 403 403 403 200
 GET skills.editions             login 403 403 403 403 403 200
 GET skills.create               login 403 403 403 403 403 200
