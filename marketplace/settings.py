@@ -39,6 +39,8 @@ DEFAULTS: dict[str, str | int | bool] = {
     "REGISTER_URL": "",
     # How long a page may wait for either of the two.
     "ADAPTER_TIMEOUT_SECONDS": 3,
+    # How long `flask links check` waits for each page elsewhere.
+    "LINK_TIMEOUT_SECONDS": 10,
     # Memory of one password hash (Argon2id, t=1, p=1: OWASP's 46 MiB profile).
     "ARGON2_MEMORY_KIB": 47104,
     # Number of reverse proxies whose X-Forwarded-* headers are trusted.
@@ -52,6 +54,8 @@ DEFAULTS: dict[str, str | int | bool] = {
     "PUBLISHER": "",
     "HOSTING": "",
     "CONTACT_EMAIL": "",
+    # Where processes keep the market in memory for those that start later; empty: in the instance folder.
+    "LIVE_INDEX_FOLDER": "",
     # Sites that may frame the widget, separated by spaces: "https://www.site.example https://*.other.example".
     "WIDGET_ORIGINS": "",
     # Where the open-data dumps are kept; empty: in the instance folder.
@@ -71,6 +75,7 @@ BOUNDS = {
     "SMTP_PORT": (1, 65_535),
     "SMTP_TIMEOUT_SECONDS": (1, 60),
     "ADAPTER_TIMEOUT_SECONDS": (1, 30),
+    "LINK_TIMEOUT_SECONDS": (1, 60),
     "ARGON2_MEMORY_KIB": (8, 4_194_304),
     "TRUSTED_PROXIES": (0, 10),
     "NIGHTLY_ROUND_HOUR": (0, 23),
@@ -100,6 +105,8 @@ def load(overrides: Mapping[str, object] | None, instance: Path) -> dict[str, ob
         config["MAIL_FOLDER"] = str(instance / "mail")
     if not config["OPEN_DATA_FOLDER"]:
         config["OPEN_DATA_FOLDER"] = str(instance / "open-data")
+    if not config["LIVE_INDEX_FOLDER"]:
+        config["LIVE_INDEX_FOLDER"] = str(instance / "live-index")
     if not config["SECRET_KEY"]:
         config["SECRET_KEY"] = _kept_secret(instance)
     https = str(config["PUBLIC_URL"]).startswith("https://")

@@ -4,6 +4,7 @@ from apiflask import APIFlask
 
 from marketplace.api import http, spec
 from marketplace.api.docs import bp as docs
+from marketplace.api.partner import bp as partner
 from marketplace.api.views import bp as views
 from marketplace.extensions import csrf
 
@@ -12,7 +13,7 @@ VERSION = "1.0.0"
 
 
 def init_app(app: APIFlask) -> None:
-    for blueprint in (views,):
+    for blueprint in (views, partner):
         csrf.exempt(blueprint)  # no cookie proves anything here
         app.register_blueprint(blueprint)
     app.register_blueprint(docs)

@@ -24,16 +24,22 @@ def init_app(app: Flask) -> None:
     app.after_request(_finish)
 
 
-def check_request() -> None:
-    """Refuse what no view would take: too many requests, a format other than JSON, a body too big."""
+def limit_address() -> None:
+    """Count what anybody asks. Raises TooManyAttempts."""
     if request.method == "OPTIONS":
         return
     limit = current_app.config["API_REQUESTS_PER_MINUTE"]
     throttle.count_attempt(f"api:{request.remote_addr}", limit=limit, seconds=MINUTE)
+
+
+def check_format() -> None:
+    """Refuse what no view would take: a format other than JSON, a body too big."""
+    if request.method == "OPTIONS":
+        return
     request.max_content_length = BODY_MAX
     if request.accept_mimetypes and not request.accept_mimetypes.accept_json:
         raise NotAcceptable
-    if request.method == "POST" and not request.is_json:
+    if request.content_length and not request.is_json:
         raise UnsupportedMediaType
 
 
@@ -42,14 +48,14 @@ def respond(answer: BaseModel, *, include: Any = None, status: int = OK) -> Resp
     return Response(answer.model_dump_json(include=include), status, mimetype="application/json")
 
 
-def slice_of(
-    answer: BaseModel, row: type[BaseModel], *, fields: str, after: tuple[str | int, ...] | None
-) -> Response:
-    """Return one slice of a list; `after`: the mark where the next one starts, None for the last.
+def only(fields: str, row: type[BaseModel]) -> Any:
+    """Return what to include of a list when it was asked for. Raises FieldError for what rows do not have."""
+    return {"data": {"__all__": _known(fields, row)}} if fields else None
 
-    Raises FieldError for a field that the rows do not have.
-    """
-    response = respond(answer, include={"data": {"__all__": _known(fields, row)}} if fields else None)
+
+def slice_of(answer: BaseModel, *, after: tuple[str | int, ...] | None, include: Any = None) -> Response:
+    """Return one slice of a list; `after`: the mark where the next one starts, None for the last."""
+    response = respond(answer, include=include)
     if after is not None:
         cursor = tokens.sign(_purpose(), *after)
         address = url_for(request.endpoint or "", _external=True, **{**request.args, "cursor": cursor})

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from marketplace.api.schemas import FieldProblem, Problem
 from marketplace.extensions import db
-from marketplace.services import errors
+from marketplace.services import errors, partners
 from marketplace.services.listings import ListingOver
 
 
@@ -35,7 +35,7 @@ STATUSES: dict[int, tuple[str, str]] = {
     404: ("Introuvable", "Rien à cette adresse, ou rien qui soit public."),
     405: ("Méthode impossible", "Cette adresse ne s’utilise pas ainsi : voyez l’en-tête Allow."),
     406: ("Format impossible", "L’API ne répond qu’en application/json."),
-    409: ("Conflit", "L’état a changé, ou une demande avec la même clé est en cours."),
+    409: ("Conflit", "L’état de l’annonce ne le permet plus."),
     410: ("Terminée", "Cette annonce était en ligne et ne l’est plus."),
     413: ("Corps trop lourd", "64 Kio au plus."),
     415: ("Format inconnu", "Envoyez du JSON : « Content-Type: application/json »."),
@@ -53,6 +53,16 @@ SERVICE_STATUSES: dict[type[Exception], int] = {
     errors.AlreadyMatched: 409,
     errors.AlreadyDecided: 409,
     errors.InvalidTransition: 409,
+    partners.BadToken: 401,
+    partners.KeyReused: 422,
+    partners.KeyUnderWay: 409,
+}
+# Where one status has several reasons, what this one means.
+DETAILS: dict[type[Exception], str] = {
+    partners.NoConsent: "Aucune structure de votre territoire avec ce SIRET ne vous a donné son accord. "
+    "Sa ou son responsable le donne dans « Mon espace ».",
+    partners.KeyReused: "Cette Idempotency-Key a déjà servi pour une autre demande.",
+    partners.KeyUnderWay: "La même demande est en cours : attendez, puis renvoyez-la.",
 }
 # pydantic's messages that a caller can meet; {} are its own context.
 _FRENCH = {
@@ -135,6 +145,8 @@ def _refused_by_library(error: HTTPError) -> Response:
     cause = error.__cause__
     if not isinstance(cause, ValidationError):
         return answer(error.status_code)
+    if "headers" in error.detail:  # the key is all that is asked of them
+        return answer(400, "L’en-tête Idempotency-Key est nécessaire : 1 à 64 caractères visibles.")
     found = cause.errors(include_url=False, include_input=False)
     return answer(422, fields=[_said(one) for one in found if one["type"] != "none_required"])
 
@@ -172,7 +184,8 @@ def _too_deep(_error: RecursionError) -> Response:
 
 def _service(error: Exception) -> Response:
     db.session.rollback()
-    return answer(next(SERVICE_STATUSES[kind] for kind in type(error).__mro__ if kind in SERVICE_STATUSES))
+    status = next(SERVICE_STATUSES[kind] for kind in type(error).__mro__ if kind in SERVICE_STATUSES)
+    return answer(status, DETAILS.get(type(error), ""))
 
 
 def _unexpected(_error: Exception) -> Response:

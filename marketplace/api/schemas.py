@@ -4,12 +4,23 @@ No model of an answer has a place for a person: nobody's name, mail, phone or ex
 """
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from marketplace.models.listings import RADIUS_MAX_KM
+from marketplace.models.listings import (
+    CAPACITY_MAX,
+    DESCRIPTION_MAX,
+    DESCRIPTION_MIN,
+    EXTRA_SKILLS_MAX,
+    RADIUS_MAX_KM,
+    TITLE_MAX,
+    TITLE_MIN,
+    TOTAL_MAX,
+)
+from marketplace.models.partners import KEY_MAX
+from marketplace.services.text import is_keepable, tidy
 
 PAGE_SIZE, PAGE_SIZE_MAX = 20, 100
 CURSOR_MAX = 300
@@ -17,8 +28,6 @@ ID_MAX = 2**31 - 1
 
 Kind = Literal["need", "offer"]
 PlaceName = Literal["helper", "learner", "remote"]
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-HALF_DAYS = tuple(f"{day}-{half}" for day in DAYS for half in ("morning", "afternoon"))
 
 
 def _all_may_be_missing(schema: dict[str, Any]) -> None:
@@ -110,6 +119,106 @@ class PairQuery(Query):
     offer: Annotated[Id, Field(description="Identifiant du savoir-faire.")]
 
 
+HalfDay = Literal[
+    "monday-morning", "monday-afternoon", "tuesday-morning", "tuesday-afternoon",
+    "wednesday-morning", "wednesday-afternoon", "thursday-morning", "thursday-afternoon",
+    "friday-morning", "friday-afternoon", "saturday-morning", "saturday-afternoon",
+    "sunday-morning", "sunday-afternoon",
+]  # fmt: skip
+HALF_DAYS: tuple[HalfDay, ...] = get_args(HalfDay)
+
+
+def _kept(text: str) -> str:
+    if not is_keepable(text):
+        raise ValueError("Ce texte contient des caractères invisibles que nous ne pouvons pas garder.")
+    return text
+
+
+def _kept_lines(text: str) -> str:
+    if not is_keepable(text, several_lines=True):
+        raise ValueError("Ce texte contient des caractères invisibles que nous ne pouvons pas garder.")
+    return text
+
+
+def _tidied(text: object) -> object:
+    return tidy(text) if isinstance(text, str) else text
+
+
+Tidy = BeforeValidator(_tidied)
+
+
+class OwnQuery(Query):
+    """A list of what a partner created."""
+
+    limit: Annotated[int, Number, Field(ge=1, le=PAGE_SIZE_MAX, description="Lignes par page.")] = PAGE_SIZE
+    cursor: Annotated[str, Field(max_length=CURSOR_MAX, description="Suite, comme l’en-tête Link.")] = ""
+
+
+class KeyHeader(BaseModel):
+    """Of the headers, the key that makes a request sent twice one request."""
+
+    idempotency_key: Annotated[
+        str,
+        Field(
+            pattern=rf'^"?[!#-~]{{1,{KEY_MAX}}}"?$',
+            description="Une valeur nouvelle par demande, par exemple un UUID ; la même pour la renvoyer.",
+        ),
+    ]
+
+
+class NewListing(BaseModel):
+    """A listing that a partner publishes for a structure."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    siret: Annotated[str, Field(pattern=r"^[0-9]{14}$", description="La structure, qui a donné son accord.")]
+    kind: Kind
+    skill: Annotated[Slug, Field(description="Compétence, parmi /skills.")]
+    extra_skills: Annotated[list[Slug], Field(max_length=EXTRA_SKILLS_MAX)] = []
+    level: Annotated[int, Field(ge=1, le=4, description="1 découverte, 2 autonomie, 3 maîtrise, 4 expertise")]
+    title: Annotated[str, Tidy, Field(min_length=TITLE_MIN, max_length=TITLE_MAX), AfterValidator(_kept)]
+    description: Annotated[
+        str,
+        Tidy,
+        Field(min_length=DESCRIPTION_MIN, max_length=DESCRIPTION_MAX),
+        AfterValidator(_kept_lines),
+    ]
+    places: Annotated[list[PlaceName], Field(min_length=1, max_length=3)]
+    radius_km: Annotated[int, Field(ge=0, le=RADIUS_MAX_KM)]
+    half_days: Annotated[
+        list[HalfDay], Field(max_length=len(HALF_DAYS), description="Vide : à tout moment.")
+    ] = []
+    urgency: Annotated[int, Field(ge=1, le=3, description="Besoins seulement.")] = 1
+    capacity: Annotated[int, Field(ge=1, le=CAPACITY_MAX, description="Savoir-faire seulement.")] = 1
+    total_limit: Annotated[
+        Annotated[int, Field(ge=1, le=TOTAL_MAX)] | None, Field(description="Savoir-faire seulement.")
+    ] = None
+    is_permanent: Annotated[bool, Field(description="Savoir-faire seulement.")] = False
+    avoid_competitors: bool = False
+    competitor_radius_km: Annotated[int, Field(ge=0, le=RADIUS_MAX_KM)] = 10
+
+
+class OwnListing(Out):
+    """A listing as the partner that created it sees it."""
+
+    id: int
+    kind: Kind
+    state: Literal[
+        "draft", "pending", "published", "paused", "fulfilled", "expired", "withdrawn", "changes_requested",
+        "rejected", "removed",
+    ]  # fmt: skip
+    url: str
+    title: str
+    skill: str
+    organisation: str
+    published_at: datetime | None
+    expires_at: datetime | None
+
+
+class OwnListings(Out):
+    data: list[OwnListing]
+
+
 class SkillRef(Out):
     slug: str
     label: str
@@ -154,7 +263,7 @@ class ListingOut(Out):
     territory: TerritoryRef | None
     places: list[PlaceName]
     radius_km: int
-    half_days: Annotated[list[str], Field(description="Vide : à tout moment.")]
+    half_days: Annotated[list[HalfDay], Field(description="Vide : à tout moment.")]
     urgency: Annotated[int | None, Field(description="Besoins : 1 quand ce sera possible à 3 urgent.")]
     capacity: Annotated[int | None, Field(description="Savoir-faire : échanges en même temps.")]
     places_left: int

@@ -5,8 +5,10 @@ from flask import url_for
 from marketplace.api.schemas import (
     HALF_DAYS,
     CommuneRef,
+    HalfDay,
     ListingOut,
     OrganisationRef,
+    OwnListing,
     PlaceName,
     SectorRef,
     SkillOut,
@@ -14,7 +16,7 @@ from marketplace.api.schemas import (
     TerritoryOut,
     TerritoryRef,
 )
-from marketplace.models import ListingKind, Organisation, Place, Skill
+from marketplace.models import Listing, ListingKind, Organisation, Place, Skill
 from marketplace.services import listings
 from marketplace.services.catalogue import CountedSkill, CountedTerritory
 from marketplace.services.directory import Found
@@ -56,6 +58,21 @@ def listing(found: Found) -> ListingOut:
     )
 
 
+def own(row: Listing) -> OwnListing:
+    """Return a listing to the partner that created it, whatever its state."""
+    return OwnListing(
+        id=row.id,
+        kind=row.kind.value,
+        state=row.state.value,
+        url=url_for("listings.show", listing_id=row.id, _external=True),
+        title=row.title,
+        skill=row.skill.slug,
+        organisation=row.organisation.name,
+        published_at=row.published_at,
+        expires_at=row.expires_at,
+    )
+
+
 def skill(counted: CountedSkill) -> SkillOut:
     row = counted.skill
     return SkillOut(
@@ -91,7 +108,7 @@ def places(mask: int) -> list[PlaceName]:
     return [name for place, name in PLACES.items() if mask & place]
 
 
-def half_days(mask: int) -> list[str]:
+def half_days(mask: int) -> list[HalfDay]:
     return [name for bit, name in enumerate(HALF_DAYS) if mask >> bit & 1]
 
 

@@ -33,9 +33,9 @@ def init_app(app: APIFlask) -> None:
             "license": {"name": "Licence Ouverte 2.0", "identifier": "etalab-2.0"},
         },
         SERVERS=[{"url": app.config["PUBLIC_URL"]}],
-        SECURITY_SCHEMES={"jeton": {"type": "http", "scheme": "bearer"}},
         AUTO_VALIDATION_ERROR_RESPONSE=False,
         AUTO_404_RESPONSE=False,
+        AUTO_AUTH_ERROR_RESPONSE=False,
         SUCCESS_DESCRIPTION="Réponse",
     )
 

