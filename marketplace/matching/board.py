@@ -1,6 +1,6 @@
 """Listings of one side kept in memory, by skill: put, drop, and find those near a point."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,21 +49,22 @@ class Board:
         for name, values in given.items():
             self._columns[name][rows] = values
         self._rows.update(zip(ids, rows.tolist(), strict=True))
-        skills = columns["skills"]
-        for skill in np.unique(skills[skills >= 0]).tolist():
-            mine = rows[(skills == skill).any(axis=1)]
-            self._of_skill[skill] = np.concatenate((self._of_skill[skill], mine))
+        for skill, mine in _by_skill(columns["skills"]):
+            self._of_skill[skill] = np.concatenate((self._of_skill[skill], rows[mine]))
 
     def drop(self, ids: Iterable[int]) -> None:
         """Take listings off; ids that are not there are passed over."""
         rows = [row for listing_id in ids if (row := self._rows.pop(listing_id, None)) is not None]
         if not rows:
             return
-        skills = self._columns["skills"][rows]
-        for skill in np.unique(skills[skills >= 0]).tolist():
+        for skill, _ in _by_skill(self._columns["skills"][rows]):
             kept = np.isin(self._of_skill[skill], rows, invert=True)
             self._of_skill[skill] = self._of_skill[skill][kept]
         self._left += rows
+
+    def everything(self) -> dict[str, NDArray[Any]]:
+        """Return a copy of the columns of all listings, for put(); empty before the first."""
+        return self.take(np.fromiter(self._rows.values(), np.int64, len(self._rows)))
 
     def of_skills(self, skills: BoolArray) -> IntArray:
         """Return the rows with one of these skills at least, (n_skills,) bool; each once, in order of id."""
@@ -130,3 +131,13 @@ class Board:
             if held is not None:
                 grown[: len(held)] = held
             self._columns[name] = grown
+
+
+def _by_skill(skills: IntArray) -> Iterator[tuple[int, IntArray]]:
+    """Yield each skill, and the positions of the listings that have it."""
+    position, column = np.nonzero(skills >= 0)
+    if not len(position):
+        return
+    skill, position = np.divmod(np.unique(skills[position, column] * len(skills) + position), len(skills))
+    found, starts = np.unique(skill, return_index=True)
+    yield from zip(found.tolist(), np.split(position, starts[1:]), strict=True)

@@ -96,16 +96,15 @@ def _answers(
         if len(waiting) == ahead:
             sent, future = waiting.pop(0)
             yield sent, future.result()
-        given = (part.needs, part.offers, rules, part.excluded, top_k)
-        waiting.append((part, client.submit(_found, *given, pure=False, retries=RETRIES)))
+        listings = client.scatter((part.needs, part.offers, part.excluded), hash=False)
+        waiting.append((part, client.submit(_found, listings, rules, top_k, pure=False, retries=RETRIES)))
     for sent, future in waiting:
         yield sent, future.result()
 
 
-def _found(
-    needs: Needs, offers: Offers, rules: Rules, excluded: tuple[IntArray, IntArray], top_k: int
-) -> Edges:
+def _found(listings: tuple[Needs, Offers, tuple[IntArray, IntArray]], rules: Rules, top_k: int) -> Edges:
     """Find the candidates of a shard: what a worker does."""
+    needs, offers, excluded = listings
     settings, skills, sectors = rules
     policy = Policy.from_mapping(settings, skills=skills, sectors=sectors)
     return find_candidates(needs, offers, policy, top_k=top_k, excluded=excluded)

@@ -2,11 +2,12 @@
 
 Read once per process, then kept right: each question asks the database which version of the market it sees
 (services.journal) and reads the few listings that changed since. What expires with time alone is left out
-when it is asked for. Threads take turns. A large market is read by a thread of its own; until it is there, or
-when too much changed, callers ask the database themselves.
+when it is asked for. Threads take turns. A large market is kept in a file (services.live_snapshot) for the
+processes that start later; without one it is read by a thread of its own. Until it is there, or when too much
+changed, callers ask the database themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock, Thread
@@ -20,7 +21,7 @@ from marketplace import clock
 from marketplace.extensions import db
 from marketplace.matching import Board
 from marketplace.models import Listing, ListingKind
-from marketplace.services import journal, market
+from marketplace.services import journal, live_snapshot, market
 from marketplace.services.journal import Version
 from marketplace.services.market import Columns, Policies, Reference, chunks
 
@@ -28,6 +29,8 @@ from marketplace.services.market import Columns, Policies, Reference, chunks
 READ_AT_ONCE = 2_000
 # Read at a time by the thread, so that requests get their turn between.
 SLICE = 4_000
+# The file is written anew after so many versions: reading it and what changed since stays quick.
+KEPT_EVERY = 1_000
 _EXTENSION = "live_index"
 
 
@@ -47,6 +50,9 @@ class _Index:
     reference: Reference
     boards: dict[ListingKind, Board]
 
+    def __len__(self) -> int:
+        return sum(len(board) for board in self.boards.values())
+
     @classmethod
     def empty(cls, known: Reference) -> "_Index":
         return cls(journal.version(), known, {kind: Board(len(known.skills)) for kind in ListingKind})
@@ -57,6 +63,8 @@ class _Holder:
     lock: Lock = field(default_factory=Lock)
     index: _Index | None = None
     reader: Thread | None = None
+    # The number of the version in the file, once this process has looked; None: not yet.
+    kept: int | None = None
 
 
 def counterparts(listing: Listing, *, known: Reference, using: Policies) -> Counterparts | None:
@@ -107,21 +115,18 @@ def _unexpired(board: Board, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return rows[board.column("expires", rows) > market.microseconds(clock.now())]
 
 
-def read() -> None:
-    """Read the market now, in this thread: for a process that does not want to wait for it later."""
-    holder = _holder()
-    with holder.lock:
-        holder.index = _read(market.reference())
-
-
 @contextmanager
 def _index(known: Reference) -> Iterator[_Index | None]:
     """Hold the index while it is used, as new as what this transaction sees or newer."""
     holder = _holder()
     with holder.lock:
+        if holder.index is None and holder.kept is None:
+            holder.index = _from_file(holder, known)
         holder.index = _up_to_date(holder.index, known)
         if holder.index is None:
             _start_reading(holder, known)
+        elif _is_worth_keeping(holder.index, holder.kept or 0):
+            _keep(holder, holder.index)
         yield holder.index
 
 
@@ -140,6 +145,39 @@ def _up_to_date(index: _Index | None, known: Reference) -> _Index | None:
             board.drop(some)
             board.put(market.columns(kind, Listing.id.in_(some) & market.is_online(), known=known))
     return _Index(now, known, index.boards)
+
+
+def _from_file(holder: _Holder, known: Reference) -> _Index | None:
+    holder.kept = 0
+    kept = live_snapshot.load(known)
+    if kept is None:
+        return None
+    version, sides = kept
+    holder.kept = version.number
+    boards = {kind: Board(len(known.skills)) for kind in ListingKind}
+    for kind, board in boards.items():
+        board.put(sides[kind])
+    return _Index(version, known, boards)
+
+
+def _is_worth_keeping(index: _Index, kept: int) -> bool:
+    return len(index) > READ_AT_ONCE and index.version.number - kept > KEPT_EVERY
+
+
+def _keep(holder: _Holder, index: _Index) -> None:
+    """Write the file anew, aside: the columns are copied now, while nobody changes them."""
+    holder.kept = index.version.number
+    sides = {kind: board.everything() for kind, board in index.boards.items()}
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    Thread(target=_write, args=(app, index, sides), name="live-index-file", daemon=True).start()
+
+
+def _write(app: Flask, index: _Index, sides: Mapping[ListingKind, Columns]) -> None:
+    with app.app_context():
+        try:
+            live_snapshot.save(index.version, sides, index.reference)
+        except OSError:
+            app.logger.exception("the market in memory could not be kept in a file")
 
 
 def _start_reading(holder: _Holder, known: Reference) -> None:
@@ -163,6 +201,7 @@ def _read_apart(app: Flask, holder: _Holder) -> None:
             return
         with holder.lock:
             holder.index = index
+            _keep(holder, index)
 
 
 def _read(known: Reference) -> _Index:

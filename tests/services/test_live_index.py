@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from contextvars import Context
+from threading import enumerate as enumerate_threads
 
 import pytest
 from flask import Flask
@@ -198,6 +199,91 @@ def test_a_large_market_is_read_aside_while_the_database_answers(app, market, mo
     fresh.extensions["live_index"].reader.join()
     assert fresh.extensions["live_index"].index is not None
     assert not any("ORDER BY listing.id" in one for one in questions_of(fresh, need_id))
+    dispose(fresh)
+
+
+@pytest.fixture
+def large(app, market, monkeypatch, tmp_path):
+    """A market that counts as large, with the folder where processes keep it."""
+    monkeypatch.setattr(live_index, "READ_AT_ONCE", 0)
+    return {**app.config, "LIVE_INDEX_FOLDER": str(tmp_path)}
+
+
+def _read_aside(config, need_id: int) -> None:
+    """Let a process read the market, and keep it."""
+    first = create_app(dict(config))
+    best_in(first, need_id)
+    first.extensions["live_index"].reader.join()
+    _written()
+    dispose(first)
+
+
+def _written() -> None:
+    for thread in enumerate_threads():
+        if thread.name == "live-index-file":
+            thread.join()
+
+
+def test_a_new_process_starts_from_what_another_kept_and_sees_what_changed_since(market, large):
+    need, offer = market.need(), market.offer()
+    need_id = need.id
+    _read_aside(large, need_id)
+    listings.pause(offer.id, by=market.speaker(offer))
+    newer = market.offer().id
+
+    fresh = create_app(dict(large))
+
+    assert best_in(fresh, need_id) == [newer]
+    assert fresh.extensions["live_index"].reader is None
+    dispose(fresh)
+
+
+def test_what_is_kept_says_the_same_as_the_database(market, clock, large, from_database):
+    life = Life(market, clock, 5)
+    for _ in range(20):
+        life.publish()
+    ids = list(db.session.scalars(select(Listing.id).order_by(Listing.id)))
+    _read_aside(large, ids[0])
+    fresh = create_app(dict(large))
+
+    for listing_id in ids:
+        expected = [one.listing.id for one in from_database(db.session.get_one(Listing, listing_id))]
+        assert best_in(fresh, listing_id) == expected
+    assert fresh.extensions["live_index"].reader is None
+    dispose(fresh)
+
+
+@pytest.mark.parametrize("found", [b"PK\x03\x04 not whole", b"", b"something else"])
+def test_a_file_that_cannot_be_read_is_passed_over(market, large, tmp_path, found):
+    need, offer = market.need(), market.offer()
+    need_id = need.id
+    _read_aside(large, need_id)
+    (path,) = tmp_path.glob("*.npz")
+    path.write_bytes(found)
+
+    fresh = create_app(dict(large))
+
+    assert best_in(fresh, need_id) == [offer.id]
+    fresh.extensions["live_index"].reader.join()
+    _written()
+    dispose(fresh)
+
+
+def test_the_file_follows_a_market_that_changes_much(market, large, tmp_path, monkeypatch):
+    monkeypatch.setattr(live_index, "KEPT_EVERY", 2)
+    need_id = market.need().id
+    _read_aside(large, need_id)
+    (path,) = tmp_path.glob("*.npz")
+    before = path.read_bytes()
+    fresh = create_app(dict(large))
+    best_in(fresh, need_id)
+    for _ in range(4):
+        market.offer()
+
+    best_in(fresh, need_id)
+    _written()
+
+    assert path.read_bytes() != before
     dispose(fresh)
 
 
