@@ -5,6 +5,7 @@ from flask.cli import AppGroup
 
 from marketplace.commands.refusals import told
 from marketplace.models import ModerationMode, TerritoryRoleKind
+from marketplace.services import team
 from marketplace.services import territories as service
 
 territories = AppGroup("territories", help="Intercommunalities that take part.")
@@ -41,9 +42,7 @@ def close_territory(siren: str) -> None:
 @told
 def add_moderator(siren: str, mail: str, head: bool) -> None:
     """Give somebody who has an account the right to moderate a territory."""
-    role = service.add_moderator(
-        siren, mail, role=TerritoryRoleKind.HEAD if head else TerritoryRoleKind.MODERATOR
-    )
+    role = team.appoint(siren, mail, TerritoryRoleKind.HEAD if head else TerritoryRoleKind.MODERATOR)
     click.echo(f"{mail} is {role.role} of {siren}")
 
 
@@ -53,5 +52,5 @@ def add_moderator(siren: str, mail: str, head: bool) -> None:
 @told
 def remove_moderator(siren: str, mail: str) -> None:
     """Take the right back."""
-    service.remove_moderator(siren, mail)
+    team.dismiss(siren, mail)
     click.echo(f"{mail} no longer moderates {siren}")

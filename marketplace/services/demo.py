@@ -29,9 +29,10 @@ from marketplace.models import (
     Organisation,
     Skill,
     SkillRelation,
+    TerritoryRoleKind,
     User,
 )
-from marketplace.services import accounts, passwords, territories
+from marketplace.services import accounts, demo_desk, passwords, team, territories
 from marketplace.services.demo_script import Draft, Firm, Script, Town
 from marketplace.services.errors import NotAllowed, NotFound
 from marketplace.services.listings import LIFETIME, PERMANENT_LIFETIME
@@ -144,6 +145,9 @@ def load(
             writer.write(firms)
             tell("firms and listings", (writer.needs + writer.offers) / max(1, needs + offers))
         report = writer.report()
+        if first:
+            administrator = work.session.scalars(select(User).where(User.email == ADMINISTRATOR.email)).one()
+            demo_desk.play(RENNES_METROPOLE, administrator=administrator)
         work.entries.append(AuditEntry(action=_LOADED, subject_type="demonstration", subject_id=mark))
     return report
 
@@ -192,7 +196,7 @@ def _open(work: Work) -> dict[str, int]:
             territories.open_territory(siren, mode=mode)
     people = {login: _account(work, login) for login in LOGINS}
     people[ADMINISTRATOR].is_admin = True
-    territories.add_moderator(RENNES_METROPOLE, MODERATOR.email)
+    team.appoint(RENNES_METROPOLE, MODERATOR.email, TerritoryRoleKind.HEAD)
     return {login.firm: user.id for login, user in people.items() if login.firm}
 
 

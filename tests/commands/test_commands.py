@@ -132,7 +132,7 @@ def test_a_territory_is_opened_with_its_way_of_moderating(run, db_session):
 
 
 def test_a_moderator_is_added_and_removed(run, market):
-    person = market.user()
+    person = market.user(second_factor=True)
 
     assert run("territories", "add-moderator", RENNES_METROPOLE, person.email).exit_code == 0
     assert rights.moderates(person, RENNES_METROPOLE)

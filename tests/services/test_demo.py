@@ -21,7 +21,7 @@ from marketplace.models import (
     User,
 )
 from marketplace.models.listings import TITLE_MAX
-from marketplace.services import accounts, demo, passwords, prechecks, rights, rounds
+from marketplace.services import accounts, appeals, demo, passwords, prechecks, reports, rights, rounds
 from marketplace.services.demo_script import Script, Town
 from marketplace.services.demo_tables import read_tables
 from marketplace.services.errors import NotAllowed
@@ -152,7 +152,8 @@ def test_a_repeated_text_is_another_ones_text():
         assert len(same) > 1
 
 
-def test_the_moderator_finds_a_queue_with_flags_of_every_kind(db_session):
+def test_the_moderator_finds_a_queue_with_flags_of_every_kind(app, db_session):
+    app.config["DEMONSTRATION"] = True  # where a role needs no second factor
     demo.load(needs=150, offers=150, seed=1)
 
     moderator = accounts.by_email(demo.MODERATOR.email)
@@ -224,6 +225,7 @@ def test_a_demonstration_password_obeys_the_rules_of_the_site(app, login):
 
 
 def test_each_demonstration_login_opens_its_account(app):
+    app.config["DEMONSTRATION"] = True
     demo.load(needs=10, offers=10, seed=1)
 
     people = [accounts.authenticate(login.email, login.password, address="") for login in demo.LOGINS]
@@ -291,3 +293,14 @@ def test_no_sentence_of_the_tables_sets_off_a_pre_check_but_those_meant_to():
     assert all(prechecks.flags_of("", text) for text in tables.flagged)
     titles = [title for key, texts in tables.texts.items() if key[2] == "title" for title in texts]
     assert max(map(len, titles)) <= TITLE_MAX
+
+
+@pytest.mark.parametrize("in_demonstration", [True, False])
+def test_the_moderator_finds_reports_and_appeals_to_answer(app, db_session, in_demonstration):
+    app.config["DEMONSTRATION"] = in_demonstration
+    demo.load(needs=60, offers=60, seed=1)
+
+    app.config["DEMONSTRATION"] = True  # so that the moderator's role does not sleep
+    moderator = accounts.by_email(demo.MODERATOR.email)
+    assert [len(case.reports) for case in reports.queue(by=moderator, page=1).items] == [2, 1, 1]
+    assert appeals.queue(by=moderator, page=1).total == (2 if in_demonstration else 0)

@@ -36,6 +36,8 @@ ACTIONS: Mapping[str, str] = {
     "organisation.created": "Structure inscrite",
     "policy.applied": "Réglages de l’appariement changés",
     "round.run": "Vague d’appariement",
+    "team.invited": "Invitation envoyée",
+    "team.invitation_withdrawn": "Invitation retirée",
     "territory.opened": "Territoire ouvert",
     "territory.closed": "Territoire fermé",
     "territory.role_given": "Rôle donné",
@@ -45,6 +47,11 @@ ACTIONS: Mapping[str, str] = {
     "user.password_reset": "Mot de passe changé",
     "user.profile_changed": "Profil modifié",
     "user.made_admin": "Administration nationale donnée",
+    "user.recovery_code_used": "Connexion par un code de secours",
+    "user.recovery_codes_renewed": "Codes de secours remplacés",
+    "user.second_factor_on": "Validation en deux étapes activée",
+    "user.second_factor_off": "Validation en deux étapes désactivée",
+    "user.second_factor_reset": "Validation en deux étapes remise à zéro",
 }
 SUBJECTS: Mapping[str, str] = {
     "listing": "Annonce",
@@ -54,6 +61,7 @@ SUBJECTS: Mapping[str, str] = {
     "organisation": "Structure",
     "policyversion": "Réglages de l’appariement",
     "territory": "Territoire",
+    "territoryinvitation": "Invitation",
     "territoryrole": "Rôle",
     "user": "Compte",
 }
