@@ -59,6 +59,10 @@ class TooManyAttempts(ServiceError):
         self.retry_after = retry_after
 
 
+class OutsideSilent(ServiceError):
+    """A service of the outside does not answer: one goes on without it, and may be told."""
+
+
 class FieldError(ServiceError):
     """One field cannot be accepted for a reason only the service sees. `message`: French, for the person."""
 
@@ -75,6 +79,7 @@ __all__ = [
     "InvalidTransition",
     "NotAllowed",
     "NotFound",
+    "OutsideSilent",
     "PairExcluded",
     "PairRefused",
     "ServiceError",

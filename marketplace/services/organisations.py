@@ -28,7 +28,7 @@ from marketplace.models import (
     User,
 )
 from marketplace.services import rights, throttle, tokens
-from marketplace.services.errors import AlreadyDecided, FieldError, NotFound, TooManyAttempts
+from marketplace.services.errors import AlreadyDecided, FieldError, NotFound, OutsideSilent, TooManyAttempts
 from marketplace.services.text import fold_place
 from marketplace.services.work import unit_of_work
 
@@ -62,9 +62,9 @@ def by_siret(siret: str) -> Organisation | None:
 
 
 def find_in_register(siret: str, *, address: str) -> OrganisationSheet | None:
-    """Return what the company register says; None: not configured, not there, silent, or asked too often.
+    """Return what the company register says; None: not configured, not there, or asked too often.
 
-    `address`: the network address that asks, for the limit on calls made for it.
+    `address`: the network address that asks, for the limit on calls made for it. Raises OutsideSilent.
     """
     if not current_app.config["REGISTER_URL"]:
         return None
@@ -73,9 +73,9 @@ def find_in_register(siret: str, *, address: str) -> OrganisationSheet | None:
         found = register.find(siret, register.from_config(current_app.config))
     except TooManyAttempts:
         return None
-    except register.RegisterUnavailable:
-        current_app.logger.warning("company register unavailable for %s", siret, exc_info=True)
-        return None
+    except register.RegisterUnavailable as error:
+        current_app.logger.warning("company register unavailable: %s", error)
+        raise OutsideSilent("the company register") from error
     if found is None:
         return None
     known_commune = db.session.get(Commune, found.commune_insee) is not None

@@ -17,7 +17,14 @@ from marketplace.models import (
     User,
 )
 from marketplace.services import organisations, rights, storefronts
-from marketplace.services.errors import AlreadyDecided, FieldError, NotAllowed, NotFound, TooManyAttempts
+from marketplace.services.errors import (
+    AlreadyDecided,
+    FieldError,
+    NotAllowed,
+    NotFound,
+    OutsideSilent,
+    TooManyAttempts,
+)
 from marketplace.services.organisations import OrganisationSheet
 from tests.support.builders import LIFFRE_CORMIER, RENNES, siret
 from tests.support.threads import at_once
@@ -365,12 +372,13 @@ def test_what_the_site_does_not_know_is_left_to_the_person(in_register):
     assert (found.sector_code, found.commune_insee, len(found.name)) == ("", "", 120)
 
 
-def test_a_silent_register_does_not_stop_anybody(in_register):
+def test_a_silent_register_is_told(in_register):
     def silent(*_):
         raise register.RegisterUnavailable
 
     in_register(silent)
-    assert organisations.find_in_register(LA_POSTE, address="192.0.2.1") is None
+    with pytest.raises(OutsideSilent):
+        organisations.find_in_register(LA_POSTE, address="192.0.2.1")
 
 
 def test_the_register_is_not_asked_more_than_sixty_times_an_hour_for_one_address(in_register):

@@ -198,7 +198,9 @@ def test_a_silent_register_leaves_the_form_to_the_person(app, browser, monkeypat
 
     app.config["REGISTER_URL"] = "https://register.example"
     monkeypatch.setattr(register, "find", silent)
-    assert browser.get(CREATE, query_string={"siret": SIRET}).status_code == 200
+    response = browser.get(CREATE, query_string={"siret": SIRET})
+    assert response.status_code == 200
+    assert "Le registre des entreprises ne répond pas" in text(response)
 
 
 # ---- joining ----

@@ -47,6 +47,9 @@ GET accounts.sign_up            200   on  on  on  on  on  on
 POST accounts.sign_up           on    on  on  on  on  on  on
 GET accounts.login              200   on  on  on  on  on  on
 POST accounts.login             on    on  on  on  on  on  on
+GET proconnect.start            404   404 404 404 404 404 404
+GET proconnect.back             404   404 404 404 404 404 404
+GET proconnect.end              on    on  on  on  on  on  on
 POST accounts.logout            on    on  on  on  on  on  on
 GET accounts.profile            login 200 200 200 200 200 200
 POST accounts.profile           login on  on  on  on  on  on

@@ -5,7 +5,7 @@ from flask_login import current_user, login_required, logout_user
 from marketplace.services import accounts
 from marketplace.services.errors import FieldError, TokenExpired
 from marketplace.web import returning
-from marketplace.web.accounts import sessions
+from marketplace.web.accounts import proconnect, sessions
 from marketplace.web.accounts.forms import LoginForm, MailForm, NewPasswordForm, ProfileForm, SignUpForm
 from marketplace.web.forms import form_page
 
@@ -94,12 +94,15 @@ def login() -> ResponseReturnValue:
 
 @bp.post("/deconnexion")
 def logout() -> ResponseReturnValue:
+    id_token = proconnect.id_token()
     logout_user()
     # Flask-Login leaves a mark there that takes its own cookie back: everything else goes.
     forget = session.get("_remember")
     session.clear()
     if forget:
         session["_remember"] = forget
+    if proconnect.remember_to_end(id_token):
+        return redirect(url_for("proconnect.end"))
     flash("Vous êtes déconnecté.", "info")
     return redirect(url_for("public.home"))
 

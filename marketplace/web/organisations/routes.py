@@ -6,7 +6,7 @@ from flask_login import current_user, login_required
 
 from marketplace.models import OrganisationKind, SizeClass
 from marketplace.services import organisations, places, sectors, storefronts
-from marketplace.services.errors import AlreadyDecided, FieldError
+from marketplace.services.errors import AlreadyDecided, FieldError, OutsideSilent
 from marketplace.services.organisations import OrganisationSheet
 from marketplace.web import returning
 from marketplace.web.forms import form_page
@@ -14,6 +14,9 @@ from marketplace.web.organisations.forms import CreateForm, JoinForm
 
 bp = Blueprint("organisations", __name__)
 
+REGISTER_SILENT = (
+    "Le registre des entreprises ne répond pas pour le moment : remplissez vous-même, rien n’est perdu."
+)
 DECISIONS = {"accepter": True, "refuser": False}
 
 
@@ -133,6 +136,9 @@ def _in_register(siret: str) -> dict[str, object]:
             organisations.clean_siret(siret), address=request.remote_addr or ""
         )
     except FieldError:
+        return {}
+    except OutsideSilent:
+        flash(REGISTER_SILENT, "info")
         return {}
     if found is None:
         return {}
