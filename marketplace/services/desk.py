@@ -156,7 +156,7 @@ def several(ids: Collection[int], *, by: User) -> Sequence[Listing]:
     """
     moderation.require_some(ids, by=by)
     query = select(Listing).where(Listing.id.in_(ids)).options(*SHOWN).order_by(Listing.id)
-    return db.session.scalars(query.execution_options(populate_existing=True)).all()
+    return db.session.scalars(query).all()
 
 
 def neighbours(listing_id: int, *, by: User, filters: QueueFilters) -> Neighbours:

@@ -153,9 +153,7 @@ def preview(
     listing_id: int, action: DecisionAction, *, by: User, version: str, reasons: Reasons
 ) -> Statement:
     """Return the statement that decide() would send now. Raises what it would raise; writes nothing."""
-    listing = db.session.scalar(
-        select(Listing).where(Listing.id == listing_id).execution_options(populate_existing=True)
-    )
+    listing = db.session.get(Listing, listing_id)
     if listing is None:
         raise NotFound(f"listing {listing_id}")
     require_decider(by, listing)

@@ -15,6 +15,8 @@ from marketplace.services.errors import FieldError
 
 FACTS_MAX = 2000
 EXPLANATION_MAX = 1000
+# What templates put where the moderator has to quote.
+TO_QUOTE = "« … »"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Reasons:
             raise FieldError("ground", "Dites quelle règle n’est pas respectée.")
         if not self.facts.strip():
             raise FieldError("facts", "Dites ce que vous avez constaté : l’auteur le recevra.")
+        if TO_QUOTE in self.facts:
+            raise FieldError("facts", f"Citez ce qui pose problème à la place de {TO_QUOTE}.")
         if self.ground is DecisionGround.ILLEGAL and not self.explanation.strip():
             raise FieldError("explanation", "Citez la loi, et dites pourquoi ce contenu lui est contraire.")
 

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 from wtforms import HiddenField, RadioField, SelectField
 from wtforms.fields.choices import SelectChoice
+from wtforms.validators import ValidationError
 
 from marketplace.models import DecisionAction, DecisionGround, ReasonTemplate
 from marketplace.models.moderation import TEMPLATE_NAME_MAX
@@ -96,7 +97,7 @@ class TemplateForm(BaseForm):
 
     def validate_ground(self, field: SelectField) -> None:
         if field.data is None:
-            raise ValueError(REQUIRED)
+            raise ValidationError(REQUIRED)
 
     def sheet(self) -> TemplateSheet:
         return TemplateSheet(
