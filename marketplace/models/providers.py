@@ -153,6 +153,9 @@ class ProviderLabel(Model):
         CheckConstraint("valid_until >= valid_from", name="valid_in_order"),
     )
 
+    def holds_on(self, day: date) -> bool:
+        return self.withdrawn_on is None and (self.valid_until is None or self.valid_until >= day)
+
 
 class ProviderTheme(Model):
     """A subject in the words of a list, and the skills that it stands for. `key`: its folded text."""

@@ -19,7 +19,7 @@ from marketplace.models import (
     Skill,
     User,
 )
-from marketplace.services import provider_lists
+from marketplace.services import provider_lists, rights
 from marketplace.services.errors import FieldError, NotFound
 from marketplace.services.market import chunks
 from marketplace.services.paging import Page, page_of
@@ -68,8 +68,8 @@ def add(work: Work, themes: Mapping[str, str]) -> dict[str, int]:
 
 
 def overview(*, by: User, unmapped_only: bool, page: int) -> Page[ThemeRow]:
-    """Return a page of the subjects, those without a skill first. Raises NotFound for no administrator."""
-    require_admin(by)
+    """Return a page of the subjects, those without a skill first. Raises NotAllowed for no administrator."""
+    rights.require_administrator(by)
     with_skill = exists().where(ProviderThemeSkill.theme_id == ProviderTheme.id)
     query = select(ProviderTheme).options(selectinload(ProviderTheme.skills))
     if unmapped_only:
@@ -81,8 +81,8 @@ def overview(*, by: User, unmapped_only: bool, page: int) -> Page[ThemeRow]:
 
 
 def get(theme_id: int, *, by: User) -> ProviderTheme:
-    """Return a subject with its skills. Raises NotFound."""
-    require_admin(by)
+    """Return a subject with its skills. Raises NotFound, NotAllowed."""
+    rights.require_administrator(by)
     theme = db.session.scalar(
         select(ProviderTheme).where(ProviderTheme.id == theme_id).options(selectinload(ProviderTheme.skills))
     )
@@ -93,7 +93,7 @@ def get(theme_id: int, *, by: User) -> ProviderTheme:
 
 def set_skills(theme_id: int, slugs: Iterable[str], *, by: User) -> ProviderTheme:
     """Say which skills a subject stands for, from now on. Raises NotFound, FieldError("skills")."""
-    require_admin(by)
+    rights.require_administrator(by)
     wanted = sorted(set(slugs))
     if len(wanted) > SKILLS_MAX:
         raise FieldError("skills", f"{SKILLS_MAX} compétences au plus : un thème trop large n’aide personne.")
@@ -110,12 +110,6 @@ def set_skills(theme_id: int, slugs: Iterable[str], *, by: User) -> ProviderThem
             "provider_theme.mapped", theme, by=by, before={"skills": before}, after={"skills": sorted(ids)}
         )
     return theme
-
-
-def require_admin(user: User) -> None:
-    """Raise NotFound unless the person is a national administrator: for others it must not even show."""
-    if not user.is_admin:
-        raise NotFound("for administrators")
 
 
 def _slugs(theme_id: int) -> list[str]:

@@ -13,9 +13,9 @@ from stdnum.fr import siren as siren_number
 from marketplace.adapters import geocoding
 from marketplace.extensions import db
 from marketplace.models import PointSource, Provider, ProviderLabel, ProviderList, ProviderOptOut, User
+from marketplace.services import rights
 from marketplace.services.errors import FieldError, NotAllowed, NotFound
 from marketplace.services.market import chunks
-from marketplace.services.provider_themes import require_admin
 from marketplace.services.work import Work, unit_of_work
 
 REASON_MAX = 300
@@ -38,7 +38,7 @@ def suppress(identifier: str, *, reason: str, by: User | None = None) -> int:
 
 def suppress_provider(provider_id: int, *, reason: str, by: User) -> None:
     """Do the same for a provider of the site. Raises NotFound, FieldError("reason")."""
-    require_admin(by)
+    rights.require_administrator(by)
     _require_reason(reason)
     with unit_of_work() as work:
         provider = work.session.scalar(
@@ -53,8 +53,8 @@ def suppress_provider(provider_id: int, *, reason: str, by: User) -> None:
 
 
 def lists(*, by: User) -> Sequence[ProviderList]:
-    """Return the lists that were imported. Raises NotFound for no administrator."""
-    require_admin(by)
+    """Return the lists that were imported. Raises NotAllowed for no administrator."""
+    rights.require_administrator(by)
     return db.session.scalars(select(ProviderList).order_by(ProviderList.name)).all()
 
 

@@ -19,6 +19,7 @@ from marketplace.models import (
     ListingState,
     Organisation,
     Place,
+    Provider,
     Sector,
     Skill,
     SkillRelation,
@@ -172,11 +173,13 @@ def explain(need_id: int, offer_id: int) -> Reasons | Exclusion:
     return judged(need, offer)
 
 
-def in_box(lat: float, lon: float, radius_km: float) -> ColumnElement[bool]:
+def in_box(
+    lat: float, lon: float, radius_km: float, *, of: type[Listing] | type[Provider] = Listing
+) -> ColumnElement[bool]:
     """Return the condition of a box that holds every listing at this distance at most, and some beyond."""
     height = min(radius_km, RADIUS_MAX_KM) / KM_PER_DEGREE
     width = height / max(math.cos(math.radians(abs(lat) + height)), 0.01)
-    return Listing.lat.between(lat - height, lat + height) & Listing.lon.between(lon - width, lon + width)
+    return of.lat.between(lat - height, lat + height) & of.lon.between(lon - width, lon + width)
 
 
 def _own_counterparts(theirs: Listing, by: User) -> list[Listing]:

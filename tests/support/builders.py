@@ -17,6 +17,7 @@ from marketplace.models import (
     DecisionAction,
     DecisionGround,
     DeclineReason,
+    LabelKind,
     Listing,
     ListingKind,
     ListingSkill,
@@ -31,9 +32,18 @@ from marketplace.models import (
     ModerationMode,
     Organisation,
     Place,
+    PointSource,
+    Provider,
+    ProviderLabel,
+    ProviderLabelTheme,
+    ProviderList,
+    ProviderReview,
+    ProviderTheme,
+    ProviderThemeSkill,
     Report,
     ReportCase,
     ReportCategory,
+    ReviewBasis,
     Skill,
     Territory,
     TerritoryRole,
@@ -198,6 +208,80 @@ class Market:
             listing.live_matches += state in LIVE
             listing.completed_matches += state is MatchState.COMPLETED
         return self._keep(match)
+
+    def provider(
+        self, name: str = "", *, skill: str = "boutique-en-ligne", commune: str = RENNES, **fields: Any
+    ) -> Provider:
+        """Return a provider whose label holds and covers the skill; `label`: fields of the label."""
+        number, place = next(self._number), db.session.get_one(Commune, commune)
+        label, now = fields.pop("label", {}), clock.now()
+        self._keep(
+            db.session.get(ProviderList, "liste")
+            or ProviderList(
+                slug="liste",
+                name="Liste des tests",
+                publisher="Chambre des tests",
+                data_on=now.date(),
+                imported_at=now,
+                standing=0,
+                version=1,
+            )
+        )
+        said = name or f"Prestataire {number}"
+        provider = self._keep(
+            Provider(
+                **{
+                    "key": f"liste:{number}",
+                    "list_slug": "liste",
+                    "name": said,
+                    "sort_name": said.lower(),
+                    "commune_insee": commune,
+                    "lat": place.lat,
+                    "lon": place.lon,
+                    "point_source": PointSource.COMMUNE,
+                    **fields,
+                }
+            )
+        )
+        self.label(provider, self.theme(skill), **label)
+        return provider
+
+    def label(self, provider: Provider, theme: ProviderTheme, **fields: Any) -> ProviderLabel:
+        told = {
+            "provider_id": provider.id,
+            "list_slug": "liste",
+            "record_key": provider.key,
+            "kind": LabelKind.ACTIVATEUR,
+            "name": "Activateur France Num",
+            "digest": "x",
+            **fields,
+        }
+        label = self._keep(ProviderLabel(**told))
+        self._keep(ProviderLabelTheme(label_id=label.id, theme_id=theme.id))
+        return label
+
+    def theme(self, skill: str) -> ProviderTheme:
+        """Return a subject of lists that stands for the skill."""
+        key = f"sujet {skill}"
+        found = db.session.scalars(select(ProviderTheme).where(ProviderTheme.key == key)).one_or_none()
+        if found is None:
+            found = self._keep(ProviderTheme(key=key, label=f"Sujet {skill}"))
+            self._keep(ProviderThemeSkill(theme_id=found.id, skill_id=self.skill(skill).id))
+        return found
+
+    def review(self, provider: Provider, **fields: Any) -> ProviderReview:
+        """Return what a structure said of a provider; it waits for a moderator unless the test says not."""
+        organisation = fields.pop("organisation", None) or self.organisation()
+        told = {
+            "provider_id": provider.id,
+            "organisation_id": organisation.id,
+            "author_id": self.speaker(organisation).id,
+            "territory_siren": db.session.get_one(Commune, provider.commune_insee).territory_siren,
+            "basis": ReviewBasis.SERVICE,
+            "rating": 4,
+            "text": f"Avis numéro {next(self._number)} : clair, patient, et à l’heure.",
+        }
+        return self._keep(ProviderReview(**told | fields))
 
     def open_territory(
         self, siren: str = RENNES_METROPOLE, *, mode: ModerationMode = ModerationMode.AFTER

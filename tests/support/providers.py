@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from marketplace.extensions import db
-from marketplace.models import Provider
+from marketplace.models import Organisation, Provider, ProviderReview
 from marketplace.services import provider_import, provider_lists
 from marketplace.services.provider_import import ImportReport
 from tests.support.builders import siret
@@ -54,3 +54,8 @@ class Importer:
 
 def provider(name: str) -> Provider:
     return db.session.scalars(select(Provider).where(Provider.name == name)).one()
+
+
+def review_of(organisation: Organisation) -> ProviderReview | None:
+    query = select(ProviderReview).where(ProviderReview.organisation_id == organisation.id)
+    return db.session.scalars(query).one_or_none()

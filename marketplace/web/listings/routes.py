@@ -3,7 +3,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from marketplace.models import InvalidTransition, Listing, ListingKind
-from marketplace.services import explanations, listings, rights
+from marketplace.services import explanations, help_links, listings, providers, rights
 from marketplace.services.errors import TokenExpired
 from marketplace.services.listings import ListingOver
 from marketplace.web.display import slug_of
@@ -52,6 +52,8 @@ def show(listing_id: int, slug: str = "") -> ResponseReturnValue:
         is_mine=is_mine,
         why=explanations.why_alone(listing) if is_mine else None,
         lieux=places_of(listing),
+        help=help_links.for_listing(listing) if listing.kind is ListingKind.NEED else None,
+        providers=providers.near_listing(listing) if listing.kind is ListingKind.NEED else [],
         acts=listings.acts_on(listing),
         decision=listings.decision_on(listing) if is_mine else None,
         moderates=reader is not None and rights.moderates(reader, listing.territory_siren),

@@ -3,7 +3,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
 from marketplace.models import ListingKind, Match
-from marketplace.services import explanations, listings, matches, organisations, ranking, rights
+from marketplace.services import explanations, listings, matches, organisations, providers, ranking, rights
 from marketplace.services.errors import FieldError, InvalidTransition
 from marketplace.services.matches import MatchView
 from marketplace.services.ranking import Ranked
@@ -139,6 +139,7 @@ def counterparts(listing_id: int) -> ResponseReturnValue:
         verdicts=verdicts,
         why=explanations.why_alone(listing) if alone else None,
         lieux=places_of(listing),
+        providers=providers.near_listing(listing) if alone and listing.kind is ListingKind.NEED else [],
     )
 
 
