@@ -55,7 +55,7 @@ GET accounts.profile            login 200 200 200 200 200 200
 POST accounts.profile           login on  on  on  on  on  on
 GET personal_data.show          login 200 200 200 200 200 200
 POST personal_data.export       login 200 200 200 200 200 200
-POST personal_data.delete       login on  on  on  on  on  422
+POST personal_data.delete       login on  on  on  on  on  on
 GET accounts.second_step        on    on  on  on  on  on  on
 POST accounts.second_step       on    on  on  on  on  on  on
 GET accounts.second_factor      login 200 200 200 200 200 200
