@@ -16,6 +16,7 @@ BENCHMARKS = (
     "providers",
     "quality",
     "skills",
+    "moderation",
 )
 
 
