@@ -17,7 +17,7 @@ PUBLIC = (
     "/territoires/243500139/tableau-de-bord", "/territoires/243500139/tableau-de-bord/fiche",
 )  # fmt: skip
 OWN = ("/mon-espace", "/mon-espace/profil", "/mon-espace/structure", "/mon-espace/structure/nouvelle")
-DESK = ("/moderation", "/territoires/243500139/tableau-de-bord")
+DESK = ("/moderation", "/territoires/243500139/tableau-de-bord", "/territoires/243500139/ateliers")
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 
 

@@ -19,7 +19,7 @@ Word = TypeVar("Word")
 bp = Blueprint("workshops", __name__)
 
 GONE = 410
-PROVIDERS_SHOWN = 5
+PROVIDERS_SHOWN, PROPOSALS_SHOWN = 5, 40
 ANSWERS = {"venir": InvitationAnswer.ACCEPTED, "decliner": InvitationAnswer.DECLINED}
 FULFILLED = {"oui": True, "non": False}
 FULL = "Toutes les places sont prises. Votre besoin reste en ligne."
@@ -35,6 +35,7 @@ def index(siren: str) -> ResponseReturnValue:
         "workshops/index.html",
         territory=workshop_proposals.moderated(siren, by=current_user),
         proposals=workshop_proposals.find(siren, by=current_user),
+        proposals_shown=PROPOSALS_SHOWN,
         page=page,
         answers={each.id: workshops.answers_of(each) for each in page.items},
     )
