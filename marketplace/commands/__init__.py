@@ -4,6 +4,7 @@ from flask import Flask
 
 from marketplace.commands import (
     data,
+    links,
     match,
     moderation,
     providers,
@@ -21,6 +22,7 @@ def init_app(app: Flask) -> None:
     match.match.add_command(simulate.simulate)
     for command in (
         data.data,
+        links.links,
         match.match,
         moderation.moderation,
         providers.providers,

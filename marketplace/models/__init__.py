@@ -2,6 +2,16 @@
 
 from marketplace.models.audit import AuditEntry, AuditHead
 from marketplace.models.integration import ExternalIdentity, VisitCount, VisitKind
+from marketplace.models.help import (
+    Guide,
+    GuideKind,
+    GuideState,
+    HelpLink,
+    LinkFamily,
+    LinkSize,
+    PathStep,
+    PathTick,
+)
 from marketplace.models.journal import ListingChange, MarketVersion
 from marketplace.models.listings import (
     InvalidTransition,
@@ -120,12 +130,18 @@ __all__ = [
     "ExchangeCircle",
     "ExternalIdentity",
     "Frequency",
+    "Guide",
+    "GuideKind",
+    "GuideState",
+    "HelpLink",
     "IdempotentRequest",
     "InvalidTransition",
     "InvitationAnswer",
     "JobRun",
     "LabelKind",
     "LeftAlone",
+    "LinkFamily",
+    "LinkSize",
     "Listing",
     "ListingChange",
     "ListingDraft",
@@ -150,6 +166,8 @@ __all__ = [
     "PartnerConsent",
     "PartnerListing",
     "PartnerToken",
+    "PathStep",
+    "PathTick",
     "Place",
     "PointSource",
     "PolicyVersion",

@@ -8,10 +8,11 @@ import csv
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from marketplace import clock
@@ -20,6 +21,9 @@ from marketplace.models import (
     Commune,
     DecisionGround,
     Department,
+    HelpLink,
+    LinkFamily,
+    LinkSize,
     Postcode,
     ReasonTemplate,
     Region,
@@ -229,9 +233,7 @@ def _relations(rows: Rows, ids: dict[str, int], edited: set[str]) -> None:
     kept = {ids[slug] for slug in edited}
     old = SkillRelation.skill_id.not_in(kept), SkillRelation.related_id.not_in(kept)
     db.session.execute(delete(SkillRelation).where(*old))
-    _insert(
-        SkillRelation, [{"skill_id": a, "related_id": b} for a, b in sorted(pairs) if not {a, b} & kept]
-    )
+    _insert(SkillRelation, [{"skill_id": a, "related_id": b} for a, b in sorted(pairs) if not {a, b} & kept])
 
 
 def _words(rows: Rows, ids: dict[str, int]) -> None:
@@ -248,6 +250,33 @@ def _words(rows: Rows, ids: dict[str, int]) -> None:
             if (s, t) not in edited
         ],
     )
+
+
+def _links(rows: Rows) -> None:
+    """Links that the administrator made or changed stay; those that left the file go."""
+    edited = set(db.session.scalars(select(HelpLink.key).where(HelpLink.edited_at.is_not(None))))
+    told = [_link(r, position) for position, r in enumerate(rows) if r["key"] not in edited]
+    for link in told:  # a new address has not failed yet
+        moved = HelpLink.key == link["key"], HelpLink.url != link["url"]
+        db.session.execute(update(HelpLink).where(*moved).values(failures=0, status=None, tested_at=None))
+    _upsert(HelpLink, told, key="key")
+    kept = [*edited, *(link["key"] for link in told)]
+    db.session.execute(delete(HelpLink).where(HelpLink.key.not_in(kept)))
+
+
+def _link(row: dict[str, str], position: int) -> dict[str, Any]:
+    try:
+        return {
+            **{name: row[name] for name in ("key", "name", "publisher", "reason", "url", "parameters")},
+            "family": LinkFamily(row["family"]),
+            "size": LinkSize(row["size"]),
+            "domains": list(filter(None, row["domains"].split("|"))),
+            "sections": list(filter(None, row["sections"].split("|"))),
+            "position": position,
+            "checked_on": date.fromisoformat(row["checked_on"]),
+        }
+    except ValueError as error:
+        raise BrokenSeed(f"links.csv, {row['key']}: {error}") from error
 
 
 def _skill(ids: dict[str, int], slug: str) -> int:
@@ -297,5 +326,6 @@ _STEPS: tuple[tuple[tuple[str, ...], type[Any], Callable[..., None]], ...] = (
         Skill,
         _skills,
     ),
+    (("links.csv",), HelpLink, _links),
     (("reason_templates.csv",), ReasonTemplate, _reason_templates),
 )

@@ -17,6 +17,7 @@ from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import (
     EditionKind,
+    Guide,
     Listing,
     ListingSkill,
     SavedSearch,
@@ -106,7 +107,7 @@ def show(slug: str, *, by: User) -> EditedSkill:
 
 
 def add_word(slug: str, kind: WordKind, text: str, *, by: User) -> SkillWord:
-    """Let a word lead to a skill, from now on. Raises NotAllowed, NotFound, FieldError when it does already."""
+    """Let a word lead to a skill from now on. Raises NotAllowed, NotFound, FieldError where it does."""
     rights.require_administrator(by)
     with unit_of_work() as work:
         skill = _locked(work, slug)
@@ -174,7 +175,7 @@ def create(domain_slug: str, sheet: SkillSheet, *, by: User) -> Skill:
 
 
 def retire(slug: str, successor_slug: str, *, by: User) -> Skill:
-    """Take a skill out of service: its listings, searches and predecessors go to its successor.
+    """Take a skill out of service: its listings, searches, guides and predecessors go to its successor.
 
     Matches keep what they said. Raises NotAllowed, NotFound, FieldError unless the successor is another skill
     in service.
@@ -186,6 +187,7 @@ def retire(slug: str, successor_slug: str, *, by: User) -> Skill:
         if successor is None or successor.id == skill.id:
             raise FieldError("successor", NOT_CURRENT)
         moved = _give_listings(work, skill.id, successor.id)
+        work.session.execute(update(Guide).where(Guide.skill_id == skill.id).values(skill_id=successor.id))
         work.session.execute(
             update(SavedSearch).where(SavedSearch.skill_id == skill.id).values(skill_id=successor.id)
         )

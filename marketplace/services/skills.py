@@ -48,6 +48,11 @@ def domain(slug: str) -> SkillDomain | None:
     return db.session.get(SkillDomain, slug)
 
 
+def with_predecessors(skill: Skill) -> list[int]:
+    """Return the ids of a skill and of the retired ones that it replaces: older data speaks of those."""
+    return [skill.id, *db.session.scalars(select(Skill.id).where(Skill.successor_id == skill.id))]
+
+
 def version() -> Version:
     """Return what changes whenever a word or a skill does: the digest of the files, the last edition."""
     last = select(func.max(SkillEdition.number)).scalar_subquery()

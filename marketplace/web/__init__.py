@@ -25,6 +25,7 @@ from marketplace.web.reports import bp as reports
 from marketplace.web.search import bp as search
 from marketplace.web.skills import bp as skills
 from marketplace.web.team import bp as team
+from marketplace.web.territories import bp as territories
 from marketplace.web.transparency import bp as transparency
 from marketplace.web.tuning import bp as tuning
 from marketplace.web.workshops import bp as workshops
@@ -60,6 +61,7 @@ def init_app(app: Flask) -> None:
         paths,
         audit,
         team,
+        territories,
     ):
         app.register_blueprint(blueprint)
     for part in (display, errors, guards, headers, integration, session, static_files):

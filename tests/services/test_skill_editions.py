@@ -10,16 +10,13 @@ from marketplace.models import (
     Listing,
     ListingSkill,
     SavedSearch,
-    SeedFile,
     Skill,
-    SkillEdition,
     SkillLevel,
-    SkillRemovedWord,
     SkillWord,
     WordKind,
 )
 from marketplace.services import market as market_service
-from marketplace.services import ranking, reference, search_words, skill_editions, skills
+from marketplace.services import ranking, search_words, skill_editions, skills
 from marketplace.services.errors import FieldError, NotAllowed, NotFound
 from marketplace.services.skill_editions import SkillSheet
 from tests.support import reference_data

@@ -1,5 +1,7 @@
 """The skills reference as the files say it, whatever a test let the administrator do to it."""
 
+from pathlib import Path
+
 from sqlalchemy import delete, select, update
 
 from marketplace.extensions import db
@@ -20,8 +22,8 @@ def restore() -> None:
     load_again()
 
 
-def load_again() -> None:
-    """Load the files of the skills once more, as after a change in them."""
-    db.session.execute(update(SeedFile).where(SeedFile.name == "skills.csv").values(sha256="changed"))
+def load_again(name: str = "skills.csv", *, seeds: Path = reference.SEEDS) -> None:
+    """Load a file of `seeds` once more, as after a change in it; those of the skills by default."""
+    db.session.execute(update(SeedFile).where(SeedFile.name == name).values(sha256="changed"))
     db.session.commit()
-    reference.load()
+    reference.load(seeds)

@@ -1,8 +1,9 @@
 """A small world with something behind every address of the site, and a request that each address accepts."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 from flask import Flask, current_app
@@ -13,6 +14,11 @@ from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import (
     Frequency,
+    Guide,
+    GuideKind,
+    GuideState,
+    HelpLink,
+    LinkFamily,
     Listing,
     ListingState,
     MatchOrigin,
@@ -86,6 +92,31 @@ SKILL = {
     "niveau_3": "je sais le réparer",
     "niveau_4": "je sais le montrer",
     "proches": ["base-de-donnees"],
+}
+
+
+LINK = {
+    "nom": "École du fil",
+    "editeur": "Les Tisserands",
+    "famille": "public_training",
+    "raison": "Des cours pour tisser sa toile.",
+    "adresse": "https://fil.example/cours",
+    "parametres": "q={subject}",
+    "taille": "all",
+    "domaines": "vente-en-ligne",
+    "activites": "C",
+    "lu_le": "2026-11-01",
+    "actif": "y",
+}
+GUIDE = {
+    "genre": "testimonial",
+    "titre": "Notre boutique, un an après",
+    "texte": "Nous avons commencé avec dix produits, et nous en sommes contents.",
+    "adresse": "",
+    "auteur": "Fédération des fournils",
+    "secteur": "C",
+    "competence": "boutique-en-ligne",
+    "territoire": RENNES_METROPOLE,
 }
 
 
@@ -298,6 +329,11 @@ class World:
             "dashboard.sheet": lambda: {"siren": RENNES_METROPOLE},
             "dashboard.table": lambda: {"siren": RENNES_METROPOLE, "name": "mois"},
             "open_data.file": lambda: {"name": self._dumped()},
+            "links.edit": lambda: {"link_id": self._link().id},
+            "guides.decide": lambda: {"guide_id": self._guide(GuideState.PENDING).id},
+            "guides.withdraw": lambda: {"guide_id": self._guide(GuideState.PUBLISHED).id},
+            "paths.show": lambda: need,
+            "paths.tick": lambda: need | {"step": "apprendre"},
             "skills.edit": lambda: {"slug": "tableur"},
             "skills.add_word": lambda: {"slug": "tableur"},
             "skills.remove_word": lambda: {"slug": "tableur", "word_id": self._word("tableur")},
@@ -379,6 +415,11 @@ class World:
             "reports.decide": {"decision": "rien", "raisons": "Rien dans ce texte ne va contre la charte."},
             "appeals.new": {"texte": "Le texte dit bien ce que nous cherchons."},
             "appeals.decide": {"reponse": "upheld", "raisons": "Le texte ne le dit pas."},
+            "links.create": LINK,
+            "links.edit": LINK,
+            "guides.propose": GUIDE,
+            "guides.decide": {"decision": "refuser", "raison": "Hors sujet."},
+            "paths.tick": {"fait": "oui"},
             "skills.create": SKILL | {"domaine": "bureautique"},
             "skills.edit": SKILL | {"version": "0"},
             "skills.add_word": {"mot": "Zorglub", "sorte": "brand"},
@@ -426,6 +467,36 @@ class World:
         """Return the address; `values` win over the right ones."""
         addresses = current_app.url_map.bind("localhost")
         return str(addresses.build(endpoint, {**self.values(endpoint), **values}))
+
+    def _link(self) -> HelpLink:
+        link = HelpLink(
+            key=token_hex(4),
+            name="École du fil",
+            publisher="Les Tisserands",
+            family=LinkFamily.AID,
+            reason="Des cours pour tisser sa toile.",
+            url="https://fil.example/",
+            position=1,
+            checked_on=date(2026, 11, 1),
+        )
+        return self._committed(link)
+
+    def _guide(self, state: GuideState) -> Guide:
+        guide = Guide(
+            kind=GuideKind.TESTIMONIAL,
+            state=state,
+            title="Notre boutique, un an après",
+            text="Nous avons commencé avec dix produits.",
+            publisher="Fédération des fournils",
+            territory_siren=RENNES_METROPOLE,
+            decided_at=None if state is GuideState.PENDING else clock.now(),
+        )
+        return self._committed(guide)
+
+    def _committed(self, row: Any) -> Any:
+        db.session.add(row)
+        db.session.commit()
+        return row
 
     def _word(self, slug: str) -> int:
         query = select(SkillWord.id).where(SkillWord.skill_id == self.market.skill(slug).id)

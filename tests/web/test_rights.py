@@ -20,7 +20,7 @@ GET public.healthz, GET public.readyz, GET public.robots, GET static,
 GET open_data.show, GET open_data.file, GET integration.show, GET integration.widget_listings, GET integration.widget_height,
 GET integration.listings_feed, GET integration.sitemap_index, GET integration.sitemap_file,
 GET directory.needs, GET directory.offers, GET directory.skills, GET directory.skill,
-GET directory.skills_csv, GET directory.skills_json,
+GET directory.skills_csv, GET directory.skills_json, GET guides.index,
 GET directory.territories, GET directory.territory, GET directory.suggest_communes, GET search.results,
 GET search.stop, POST search.stop,
 GET listings.show, GET listings.renew_by_mail, POST listings.renew_by_mail,
@@ -167,6 +167,18 @@ POST skills.edit                login 403 403 403 403 403 on
 POST skills.add_word            login 403 403 403 403 403 on
 POST skills.remove_word         login 403 403 403 403 403 on
 POST skills.retire              login 403 403 403 403 403 on
+GET links.index                 login 403 403 403 403 403 200
+GET links.create                login 403 403 403 403 403 200
+POST links.create               login 403 403 403 403 403 on
+GET links.edit                  login 403 403 403 403 403 200
+POST links.edit                 login 403 403 403 403 403 on
+GET guides.propose              login 200 200 200 200 200 200
+POST guides.propose             login on  on  on  on  on  on
+GET guides.queue                login 403 403 403 200 200 200
+POST guides.decide              login 404 404 404 404 on  on
+POST guides.withdraw            login 404 404 404 404 on  on
+GET paths.show                  login 404 200 200 404 404 404
+POST paths.tick                 login 404 on  on  404 404 404
 """
 
 

@@ -1,10 +1,13 @@
+from urllib.parse import urlencode
+
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from marketplace.models import Commune, ListingKind
-from marketplace.services import directory, organisations, places, skill_editions
+from marketplace.services import directory, help_links, organisations, places, providers, skill_editions
 from marketplace.services import skills as skills_service
+from marketplace.services.help_links import Situation
 from marketplace.web.csv_files import csv_file
 from marketplace.web.directory import filters
 from marketplace.web.directory.forms import NearForm
@@ -38,9 +41,16 @@ def skill(slug: str) -> ResponseReturnValue:
     near = _near(form)
     sheet = directory.skill(slug, near=near)
     if sheet.skill.successor:
-        kept = request.args.to_dict()
-        return redirect(url_for(".skill", **kept | {"slug": sheet.skill.successor.slug}), MOVED)
-    return render_template("directory/skill.html", sheet=sheet, form=form)
+        kept = urlencode(list(request.args.items(multi=True)))
+        address = url_for(".skill", slug=sheet.skill.successor.slug)
+        return redirect(f"{address}?{kept}" if kept else address, MOVED)
+    return render_template(
+        "directory/skill.html",
+        sheet=sheet,
+        form=form,
+        help=help_links.for_situation(Situation(sheet.skill, commune=near)),
+        providers=providers.near(skills_service.with_predecessors(sheet.skill), near),
+    )
 
 
 @bp.get("/competences.csv")
