@@ -36,7 +36,7 @@ REPORTS = (
 NO_ACTION = "Le ton est familier, mais il ne vise personne : la charte est respectée."
 REMOVED = "Le texte renvoie vers une démonstration réservée aux clients."
 BY_REPORTER = (
-    "Relisez la deuxième phrase : elle se moque des personnes qui ne savent pas se servir d’un tableur."
+    "Je ne suis pas d’accord : une personne qui débute et lit cela n’osera jamais demander de l’aide."
 )
 BY_AUTHOR = (
     "La démonstration est ouverte à tous, clients ou non. Je peux l’écrire plus clairement si vous voulez."
