@@ -13,18 +13,15 @@ from marketplace.matching.shards import Cutter
 from tests.benchmarks.national import market as national_market
 from tests.matching.random_markets import markets
 from tests.matching.small import needs, offers, policy
+from tests.support.clusters import two_workers
 
 examples = settings(max_examples=60, deadline=None)
 
 
 @pytest.fixture(scope="module")
 def scheduler():
-    """The address of a scheduler with two worker processes on this machine."""
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", scheduler_port=0
-    ) as cluster:
-        yield cluster.scheduler_address
+    with two_workers() as address:
+        yield address
 
 
 def equal(one, other):
