@@ -61,13 +61,13 @@ Siren = Annotated[str, Field(pattern=r"^[0-9]{9}$")]
 Insee = Annotated[str, Field(pattern=r"^[0-9][0-9AB][0-9]{3}$")]
 DepartmentCode = Annotated[str, Field(pattern=r"^[0-9][0-9AB][0-9]?$")]
 SectorCode = Annotated[str, Field(pattern=r"^([A-U]|[0-9]{2}(\.[0-9]([0-9][A-Z]?)?)?)$")]
-Id = Annotated[int, Number, Field(ge=1, le=ID_MAX)]
+Id = Annotated[int, Field(ge=1, le=ID_MAX), Number]
 
 
 class Slice(Query):
     """What every list takes."""
 
-    limit: Annotated[int, Number, Field(ge=1, le=PAGE_SIZE_MAX, description="Lignes par page.")] = PAGE_SIZE
+    limit: Annotated[int, Field(ge=1, le=PAGE_SIZE_MAX, description="Lignes par page."), Number] = PAGE_SIZE
     cursor: Annotated[
         str,
         Field(max_length=CURSOR_MAX, description="Suite d’une liste, telle que l’en-tête Link la donne."),
@@ -89,7 +89,7 @@ class ListingsQuery(Slice):
     territory: Annotated[Siren | Absent, Field(description="SIREN de l’intercommunalité.")] = None
     commune: Annotated[Insee | Absent, Field(description="Code INSEE : autour de cette commune.")] = None
     radius: Annotated[
-        Annotated[int, Number, Field(ge=0, le=RADIUS_MAX_KM)] | Absent,
+        Annotated[int, Field(ge=0, le=RADIUS_MAX_KM), Number] | Absent,
         Field(description="Kilomètres à vol d’oiseau autour de la commune ; 20 si rien n’est dit."),
     ] = None
     sector: Annotated[SectorCode | Absent, Field(description="Activité : code NAF, à tout niveau.")] = None
@@ -150,7 +150,7 @@ Tidy = BeforeValidator(_tidied)
 class OwnQuery(Query):
     """A list of what a partner created."""
 
-    limit: Annotated[int, Number, Field(ge=1, le=PAGE_SIZE_MAX, description="Lignes par page.")] = PAGE_SIZE
+    limit: Annotated[int, Field(ge=1, le=PAGE_SIZE_MAX, description="Lignes par page."), Number] = PAGE_SIZE
     cursor: Annotated[str, Field(max_length=CURSOR_MAX, description="Suite, comme l’en-tête Link.")] = ""
 
 
@@ -176,11 +176,11 @@ class NewListing(BaseModel):
     skill: Annotated[Slug, Field(description="Compétence, parmi /skills.")]
     extra_skills: Annotated[list[Slug], Field(max_length=EXTRA_SKILLS_MAX)] = []
     level: Annotated[int, Field(ge=1, le=4, description="1 découverte, 2 autonomie, 3 maîtrise, 4 expertise")]
-    title: Annotated[str, Tidy, Field(min_length=TITLE_MIN, max_length=TITLE_MAX), AfterValidator(_kept)]
+    title: Annotated[str, Field(min_length=TITLE_MIN, max_length=TITLE_MAX), Tidy, AfterValidator(_kept)]
     description: Annotated[
         str,
-        Tidy,
         Field(min_length=DESCRIPTION_MIN, max_length=DESCRIPTION_MAX),
+        Tidy,
         AfterValidator(_kept_lines),
     ]
     places: Annotated[list[PlaceName], Field(min_length=1, max_length=3)]
