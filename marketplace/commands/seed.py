@@ -5,7 +5,7 @@ from flask.cli import AppGroup
 
 from marketplace.commands.progress import progress
 from marketplace.commands.refusals import told
-from marketplace.services import demo, reference
+from marketplace.services import demo, demo_providers, reference
 
 seed = AppGroup("seed", help="Load reference data or a demonstration market.")
 SIZE = click.IntRange(0, 100_000)
@@ -29,7 +29,8 @@ def load_reference(force: bool) -> None:
 )
 @told
 def load_demo(needs: int, offers: int, seed_number: int) -> None:
-    """Build a demonstration market in real communes."""
+    """Build a demonstration market in real communes, with invented labelled providers."""
     with progress("Demonstration market") as step:
         report = demo.load(needs=needs, offers=offers, seed=seed_number, on_progress=step)
+        demo_providers.load(step)
     click.echo(report.to_text())

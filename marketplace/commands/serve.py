@@ -14,7 +14,7 @@ from gunicorn.app.base import BaseApplication
 from marketplace.commands.progress import progress
 from marketplace.commands.refusals import told
 from marketplace.extensions import db
-from marketplace.services import demo, reference, rounds
+from marketplace.services import demo, demo_providers, reference, rounds
 from marketplace.settings import ROOT
 
 
@@ -45,6 +45,7 @@ def serve(host: str, port: int, threads: int, with_demo: bool) -> None:
 def _load_demo() -> None:
     with progress("Demonstration market") as step:
         demo.load(on_progress=step)
+        demo_providers.load(step)
     if not rounds.latest(1):
         with progress("Matching") as step:
             rounds.run(on_step=step)

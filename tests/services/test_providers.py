@@ -34,7 +34,7 @@ class TestNear:
         found = providers.near(shop(market), places.get(RENNES))
 
         assert named(found) == ["Ici", "Près", "Loin"]
-        assert [round(one.distance_km) for one in found] == [0, 6, 17]
+        assert [round(one.distance_km) for one in found] == [0, 6, 18]
 
     def test_it_looks_no_farther_than_two_hundred_kilometres(self, market):
         market.provider("Paris", commune=PARIS)

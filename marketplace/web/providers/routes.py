@@ -66,5 +66,7 @@ def _drawing(asked: Asked, found: Sequence[Found]) -> Drawing:
         if one.provider.lat is not None and one.provider.lon is not None
     ]
     columns = ("Prestataire", "Commune", *(("Distance",) if near else ()))
-    communes = [near.insee] if near else []
-    return maps.draw_points(points, title="Prestataires labellisés", columns=columns, communes=communes)
+    communes = {one.provider.commune_insee for one in found} | ({near.insee} if near else set())
+    return maps.draw_points(
+        points, title="Prestataires labellisés", columns=columns, communes=sorted(communes)
+    )
