@@ -15,21 +15,15 @@ PUBLIC = (
     "/accessibilite", "/donnees-personnelles", "/mentions-legales", "/inscription", "/connexion",
     "/mot-de-passe-oublie", "/publier/besoin", "/publier/savoir-faire", "/nulle-part",
     "/territoires/243500139/tableau-de-bord", "/territoires/243500139/tableau-de-bord/fiche",
+    "/integration", "/integration?competence=inconnue&nombre=99", "/widget/annonces", "/donnees",
 )  # fmt: skip
-OWN = ("/mon-espace", "/mon-espace/profil", "/mon-espace/structure", "/mon-espace/structure/nouvelle")
-DESK = ("/moderation", "/territoires/243500139/tableau-de-bord", "/territoires/243500139/ateliers")
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
-
-
-def faults_of(visitor) -> list[str]:
-    found = Axe().run(visitor.page, options=RULES).response["violations"]
-    faults = [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found]
-    faults += [] if visitor.fits() else ["scrolls sideways"]
-    # A page that is meant to be missing says so in the console too.
-    return faults + [said for said in visitor.complaints if "404" not in said]
-
-
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desk"])
+OWN = (
+    "/mon-espace", "/mon-espace/profil", "/mon-espace/structure", "/mon-espace/structure/nouvelle",
+    "/mon-espace/mes-donnees",
+)  # fmt: skip
+DESK = (
+    "/moderation/structures", "/moderation/motifs", "/moderation/motifs/243500139/nouveau", "/moderation?etat=en-ligne&q=caisse", "/territoires/243500139/tableau-de-bord", "/territoires/243500139/ateliers", )  # fmt: skip RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}   def faults_of(visitor) -> list[str]:     found = Axe().run(visitor.page, options=RULES).response["violations"]     faults = [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found]     faults += [] if visitor.fits() else ["scrolls sideways"]     # A page that is meant to be missing says so in the console too.     return faults + [said for said in visitor.complaints if "404" not in said]   @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desk"], "/moderation",
+)  # fmt: skip
 class TestPages:
     def test_public_pages(self, visit, viewport):
         visitor = visit(viewport)
@@ -68,7 +62,11 @@ class TestPages:
         for path in DESK:
             visitor.go(path)
             assert faults_of(visitor) == []
-        visitor.page.locator("main a[href^='/moderation/annonces/']").first.click()
+        visitor.go("/moderation")
+        visitor.page.locator("main [data-key='r']").first.click()
+        assert faults_of(visitor) == []
+        visitor.page.get_by_label("Motif tout prêt").select_option(label="Texte trop court")
+        visitor.page.get_by_role("button", name="Refuser").click()
         assert faults_of(visitor) == []
 
 
