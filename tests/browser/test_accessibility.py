@@ -22,8 +22,22 @@ OWN = (
     "/mon-espace/mes-donnees",
 )  # fmt: skip
 DESK = (
-    "/moderation/structures", "/moderation/motifs", "/moderation/motifs/243500139/nouveau", "/moderation?etat=en-ligne&q=caisse", "/territoires/243500139/tableau-de-bord", "/territoires/243500139/ateliers", )  # fmt: skip RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}   def faults_of(visitor) -> list[str]:     found = Axe().run(visitor.page, options=RULES).response["violations"]     faults = [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found]     faults += [] if visitor.fits() else ["scrolls sideways"]     # A page that is meant to be missing says so in the console too.     return faults + [said for said in visitor.complaints if "404" not in said]   @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desk"], "/moderation",
+    "/moderation/structures", "/moderation/motifs", "/moderation/motifs/243500139/nouveau",
+    "/moderation?etat=en-ligne&q=caisse", "/moderation", "/territoires/243500139/tableau-de-bord",
+    "/territoires/243500139/ateliers",
 )  # fmt: skip
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
+
+
+def faults_of(visitor) -> list[str]:
+    found = Axe().run(visitor.page, options=RULES).response["violations"]
+    faults = [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found]
+    faults += [] if visitor.fits() else ["scrolls sideways"]
+    # A page that is meant to be missing says so in the console too.
+    return faults + [said for said in visitor.complaints if "404" not in said]
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desk"])
 class TestPages:
     def test_public_pages(self, visit, viewport):
         visitor = visit(viewport)
