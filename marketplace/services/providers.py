@@ -4,13 +4,13 @@ A provider shows while one of its labels holds. Nothing else moves it up or down
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy import Select, and_, exists, func, literal, or_, select, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql import ColumnElement
 
@@ -31,7 +31,7 @@ from marketplace.models import (
     ReviewState,
     Skill,
 )
-from marketplace.services import market
+from marketplace.services import market, skills
 from marketplace.services.errors import NotFound
 from marketplace.services.paging import Page
 from marketplace.services.ranking import in_box
@@ -129,7 +129,8 @@ def near(skill_ids: Collection[int], place: Located | None, limit: int = NEAR_MA
 def near_listing(listing: Listing, limit: int = NEAR_MAX) -> list[Found]:
     """Return the nearest providers that cover a skill of the listing."""
     further = select(ListingSkill.skill_id).where(ListingSkill.listing_id == listing.id)
-    return near([listing.skill_id, *db.session.scalars(further)], listing, limit)
+    asked = select(Skill).where(or_(Skill.id == listing.skill_id, Skill.id.in_(further)))
+    return near(_with_predecessors(db.session.scalars(asked)), listing, limit)
 
 
 def search(filters: Filters, *, page: int = 1, size: int = PER_PAGE) -> Results:
@@ -137,7 +138,7 @@ def search(filters: Filters, *, page: int = 1, size: int = PER_PAGE) -> Results:
 
     A number outside the pages gives the nearest one. O(providers around) or, without a place, O(COUNT_MAX).
     """
-    skill_ids = [filters.skill.id] if filters.skill else []
+    skill_ids = _with_predecessors([filters.skill] if filters.skill else [])
     conditions = _conditions(filters, skill_ids)
     point = _point(filters.near)
     if point is not None:
@@ -154,6 +155,30 @@ def search(filters: Filters, *, page: int = 1, size: int = PER_PAGE) -> Results:
     shown = spots[:total][(number - 1) * size : number * size]
     items = _load(shown, point, skill_ids)
     return Results(Page(items, number, pages, total), has_more=len(spots) > COUNT_MAX)
+
+
+def by_name_after(
+    filters: Filters, *, after: tuple[str, int] | None, limit: int
+) -> tuple[list[Found], tuple[str, int] | None]:
+    """Return the providers by name that pass all filters, and the mark after which there are more, if any.
+
+    Around a commune there may be fewer than `limit` and more behind: what the circle cuts off its box.
+    """
+    skill_ids = [filters.skill.id] if filters.skill else []
+    query = _query(_conditions(filters, skill_ids)).add_columns(Provider.sort_name)
+    point = _point(filters.near)
+    if point is not None:
+        query = query.where(in_box(*point, filters.radius_km, of=Provider))
+    elif filters.near:
+        query = query.where(Provider.commune_insee == filters.near.insee)
+    if after:
+        query = query.where(tuple_(Provider.sort_name, Provider.id) > tuple_(*map(literal, after)))
+    query = query.order_by(Provider.sort_name, Provider.id).limit(limit + 1)
+    rows = db.session.execute(query).all()
+    found = _load([_Spot(*row[:3]) for row in rows[:limit]], point, skill_ids)
+    within = [one for one in found if one.distance_km is None or one.distance_km <= filters.radius_km]
+    last = rows[limit - 1] if len(rows) > limit else None
+    return within, (last.sort_name, last.id) if last else None
 
 
 def show(provider_id: int) -> Sheet:
@@ -196,6 +221,11 @@ def label_holds(day: date) -> ColumnElement[bool]:
         ProviderLabel.withdrawn_on.is_(None),
         or_(ProviderLabel.valid_until.is_(None), ProviderLabel.valid_until >= day),
     )
+
+
+def _with_predecessors(wanted: Iterable[Skill]) -> list[int]:
+    """Subjects may stand for a skill that another has followed."""
+    return [key for skill in wanted for key in skills.with_predecessors(skill)]
 
 
 def _covers(skill_ids: Collection[int]) -> list[ColumnElement[bool]]:
