@@ -163,7 +163,7 @@ def _empty() -> None:
     _empty_audit_log()
     is_edited = reference_data.is_edited()
     for table in reversed(db.metadata.sorted_tables):
-        if table.name not in REFERENCE:
+        if table.name not in REFERENCE and table is not AuditEntry.__table__:
             db.session.execute(delete(table))
     db.session.execute(delete(ReasonTemplate).where(ReasonTemplate.code.is_(None)))
     as_loaded = {
