@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -12,6 +12,7 @@ from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import (
     Commune,
+    DecisionAction,
     Listing,
     ListingKind,
     ListingSkill,
@@ -346,7 +347,30 @@ def contacts(listing: Listing) -> list[User]:
 
 def needs_reading(listing: Listing) -> bool:
     """Say whether a moderator reads the listing before it shows."""
-    return bool(listing.flags) or is_read_first(listing.territory_siren)
+    first = is_read_first(listing.territory_siren)
+    return bool(listing.flags) or (first and not is_trusted(listing.organisation_id, listing.territory_siren))
+
+
+def is_trusted(organisation_id: int, territory_siren: str | None) -> bool:
+    """Say whether the open territory publishes the structure's texts at once, after enough approvals there.
+
+    A listing counts once; a rejection or a removal starts the count again.
+    """
+    territory = db.session.get(Territory, territory_siren) if territory_siren else None
+    if territory is None or not territory.is_open or not territory.trusted_after:
+        return False
+    decided = (
+        select(ModerationDecision)
+        .join(Listing, Listing.id == ModerationDecision.listing_id)
+        .where(
+            Listing.organisation_id == organisation_id, ModerationDecision.territory_siren == territory.siren
+        )
+    )
+    against = decided.where(ModerationDecision.action.in_((DecisionAction.REJECT, DecisionAction.REMOVE)))
+    last = db.session.scalar(against.with_only_columns(func.max(ModerationDecision.id))) or 0
+    since = decided.where(ModerationDecision.action == DecisionAction.APPROVE, ModerationDecision.id > last)
+    approved = since.with_only_columns(func.count(ModerationDecision.listing_id.distinct()))
+    return (db.session.scalar(approved) or 0) >= territory.trusted_after
 
 
 def is_read_first(territory_siren: str | None) -> bool:

@@ -24,7 +24,7 @@ def init_app(app: Flask) -> None:
     login_manager.login_message = "Connectez-vous pour continuer."
     login_manager.login_message_category = "info"
     login_manager.user_loader(find_user)
-    app.jinja_env.globals.update(is_moderator=_is_moderator, moderates=_moderates)
+    app.jinja_env.globals.update(is_moderator=_is_moderator, moderates=_moderates, heads=_heads)
 
 
 def find_user(key: str) -> User | None:
@@ -46,6 +46,10 @@ def waits_for_second_factor() -> bool:
 def _is_moderator() -> bool:
     """Also while their role sleeps: the desk then leads to what wakes it."""
     return bool(current_user.is_authenticated and rights.holds_role(current_user))
+
+
+def _heads(siren: str) -> bool:
+    return bool(current_user.is_authenticated and rights.heads(current_user, siren))
 
 
 def _moderates(siren: str | None) -> bool:

@@ -215,3 +215,12 @@ def test_the_worker_sends_waiting_mail(run, market, outbox):
 
     assert result.exit_code == 0, result.output
     assert "mail: 2" in result.output
+
+
+def test_the_operator_resets_a_second_factor_and_says_why(run, market):
+    person = market.user(second_factor=True)
+    done = run("users", "reset-second-factor", person.email, "--reason", "Phone and codes lost")
+    assert done.exit_code == 0
+    assert person.second_factor_at is None
+    assert run("users", "reset-second-factor", person.email, "--reason", "x").exit_code == 1
+    assert run("users", "reset-second-factor", person.email).exit_code == 2

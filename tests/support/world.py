@@ -33,6 +33,7 @@ from marketplace.models import (
     Scope,
     SkillWord,
     TerritoryInvitation,
+    TerritoryLogo,
     TerritoryRoleKind,
     User,
     Workshop,
@@ -57,6 +58,7 @@ from marketplace.services import market as market_service
 from marketplace.services.workshop_proposals import FEWEST_NEEDS
 from marketplace.web.display import slug_of, slug_of_provider
 from marketplace.web.tuning.forms import SHOWN_SETTINGS, SHOWN_WEIGHTS
+from tests.support import pictures
 from tests.support.builders import CESSON, LIFFRE_CORMIER, PASSWORD, RENNES, RENNES_METROPOLE, Market, siret
 
 HERE = "192.0.2.1"
@@ -225,7 +227,10 @@ class World:
             name: provider_reviews.version_of(getattr(self, name)) for name in ("review", "replied")
         }
         self.head = market.head(RENNES_METROPOLE)
-        self.invitation = self._invitation()
+        db.session.merge(
+            TerritoryLogo(territory_siren=RENNES_METROPOLE, media_type="image/png", content=pictures.png())
+        )
+        self.invitation = self._team_invitation()
         self.member = {"siren": RENNES_METROPOLE, "user_id": market.moderator(RENNES_METROPOLE).id}
 
     def everything(self) -> User:
@@ -291,6 +296,13 @@ class World:
             "transparency.nation": this_year,
             "transparency.nation_csv": this_year,
             "transparency.nation_json": this_year,
+            "territories.settings": lambda: {"siren": RENNES_METROPOLE},
+            "territories.set_logo": lambda: {"siren": RENNES_METROPOLE},
+            "territories.remove_logo": lambda: {"siren": RENNES_METROPOLE},
+            "territories.logo": lambda: {"siren": RENNES_METROPOLE},
+            "territories.flyer": lambda: {"siren": RENNES_METROPOLE},
+            "territories.flyer_code": lambda: {"siren": RENNES_METROPOLE, "text": "inscription"},
+            "admin.reset_second_factor": lambda: {"user_id": self.member["user_id"]},
             "team.show": lambda: {"siren": RENNES_METROPOLE},
             "team.invite": lambda: {"siren": RENNES_METROPOLE},
             "team.withdraw": lambda: {"siren": RENNES_METROPOLE, "invitation_id": self.invitation.id},
@@ -424,6 +436,16 @@ class World:
             "skills.edit": SKILL | {"version": "0"},
             "skills.add_word": {"mot": "Zorglub", "sorte": "brand"},
             "skills.retire": {"remplacante": "base-de-donnees"},
+            "territories.settings": {
+                "mode": "a_posteriori",
+                "confiance": "2",
+                "rayon": "15",
+                "accueil": "Bienvenue !",
+                "charte": "Soyez aimables.",
+                "contact": "02 99 00 00 00",
+                "partenaires": "Chambre de métiers https://cma.example",
+            },
+            "admin.reset_second_factor": {"motif": "Reconnue au téléphone"},
             "team.invite": {"mail": "lea@epci.example", "role": "moderator"},
             "team.change_role": {"role": "head"},
             "partners.issue": {
@@ -536,7 +558,7 @@ class World:
         db.session.flush()
         return saved
 
-    def _invitation(self) -> TerritoryInvitation:
+    def _team_invitation(self) -> TerritoryInvitation:
         invitation = TerritoryInvitation(
             territory_siren=RENNES_METROPOLE,
             email=f"invitee{self.firm.id}@epci.example",

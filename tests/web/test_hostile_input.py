@@ -54,7 +54,8 @@ PARAMETERS = (
     "commune", "commune_insee", "adresse", "competence", "competence_2", "description", "titre", "niveau",
     "lieu", "rayon", "rayon_concurrent", "horaires", "urgence", "simultanes", "total", "permanente",
     "structure", "frequence", "domaine", "territoire", "tri", "etat", "type", "portee", "brouillon", "v",
-    "vue", "carte",
+    "signe", "sujet", "age", "decision", "vue", "carte",
+    "theme", "nombre", "hauteur", "campagne", "origine",
 )  # fmt: skip
 
 
@@ -96,7 +97,7 @@ def check(client: FlaskClient, method: str, path: str, **sent: Any) -> TestRespo
     before = written()
     response = client.open(path, method=method, **sent)
     assert response.status_code < 500, (method, path[:200])
-    assert SCRIPT not in response.text
+    assert SCRIPT.encode() not in response.data
     if response.status_code >= 400:
         assert written() == before, "refused, and written all the same"
         assert response.mimetype != "text/html" or "<h1" in response.text

@@ -27,7 +27,7 @@ GET listings.show, GET listings.renew_by_mail, POST listings.renew_by_mail,
 GET listings.publish_need, GET listings.publish_offer,
 GET organisations.show,
 GET api_docs.show, GET api.listings_online, GET api.listing, GET api.situation, GET api.skills,
-GET api.territories_all, GET api.stats, GET api.description,
+GET api.territories_all, GET api.providers_labelled, GET api.stats, GET api.description,
 GET providers.index, GET providers.show, GET providers.reply, POST providers.reply,
 GET dashboard.show, GET dashboard.sheet, GET dashboard.table,
 GET workshops.answer, POST workshops.answer, GET workshops.follow_up, POST workshops.follow_up,
@@ -37,7 +37,7 @@ GET transparency.show, GET transparency.show_csv, GET transparency.show_json,
 GET transparency.nation, GET transparency.nation_csv, GET transparency.nation_json,
 GET accounts.check_mail, GET accounts.resend, POST accounts.resend,
 GET accounts.confirm, POST accounts.confirm, GET accounts.forgotten, POST accounts.forgotten,
-GET team.invitation, GET accounts.reset_sent, GET accounts.reset, POST accounts.reset
+GET team.invitation, GET territories.logo, GET accounts.reset_sent, GET accounts.reset, POST accounts.reset
 """
 
 # What each of PEOPLE gets, in that order. "login": sent to log in. "on": sent on, the thing is done.
@@ -121,6 +121,16 @@ GET appeals.case                login 404 404 404 404 200 200
 POST appeals.decide             login 404 404 404 404 on  on
 GET dashboard.mine              login 403 403 403 on  on  on
 POST team.accept                login 403 403 403 403 403 403
+GET territories.settings        login 404 404 404 404 403 200
+POST territories.settings       login 404 404 404 404 403 on
+POST territories.set_logo       login 404 404 404 404 403 422
+POST territories.remove_logo    login 404 404 404 404 403 on
+GET territories.flyer           login 404 404 404 404 200 200
+GET territories.flyer_code      login 404 404 404 404 200 200
+GET admin.open_territory        login 403 403 403 403 403 200
+POST admin.open_territory       login 403 403 403 403 403 422
+GET admin.accounts              login 403 403 403 403 403 200
+POST admin.reset_second_factor  login 403 403 403 403 403 on
 GET team.show                   login 404 404 404 404 200 200
 POST team.invite                login 404 404 404 404 403 on
 POST team.withdraw              login 404 404 404 404 403 on

@@ -40,6 +40,7 @@ ACTIONS: Mapping[str, str] = {
     "team.invitation_withdrawn": "Invitation retirée",
     "territory.opened": "Territoire ouvert",
     "territory.closed": "Territoire fermé",
+    "territory.settings_changed": "Réglages du territoire changés",
     "territory.role_given": "Rôle donné",
     "territory.role_taken": "Rôle retiré",
     "user.signed_up": "Compte créé",

@@ -156,7 +156,9 @@ def _page(form: ListingForm, **context: object) -> ResponseReturnValue:
 
 
 def _edit_page(form: ListingForm, listing: Listing, **context: object) -> ResponseReturnValue:
-    read_first = listings.is_read_first(listing.territory_siren)
+    read_first = listings.is_read_first(listing.territory_siren) and not listings.is_trusted(
+        listing.organisation_id, listing.territory_siren
+    )
     return form_page("listings/edit.html", form, listing=listing, read_first=read_first, **context)
 
 

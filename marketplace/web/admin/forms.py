@@ -1,0 +1,34 @@
+from collections.abc import Sequence
+
+from wtforms import RadioField
+
+from marketplace.models import ModerationMode, Territory
+from marketplace.services.two_factor import REASON_MAX
+from marketplace.web.display import label
+from marketplace.web.forms import BaseForm, EmailField, LongTextField
+
+MODES = [(mode.value, label(mode).capitalize()) for mode in ModerationMode]
+
+
+class OpeningForm(BaseForm):
+    """The territory among those found, how it moderates, and who will be in charge."""
+
+    territory = RadioField("Le territoire", name="territoire")
+    mode = RadioField(
+        "Quand relire les annonces ?",
+        name="mode",
+        choices=MODES,
+        coerce=ModerationMode,
+        default=ModerationMode.BEFORE,
+    )
+    email = EmailField("L’adresse mail de la personne responsable", name="mail")
+
+    def __init__(self, found: Sequence[Territory]) -> None:
+        super().__init__()
+        self.territory.choices = [
+            (territory.siren, f"{territory.name} ({territory.department.name})") for territory in found
+        ]
+
+
+class ResetForm(BaseForm):
+    reason = LongTextField("Comment avez-vous vérifié qui demande ?", name="motif", max_length=REASON_MAX)
