@@ -1,1 +1,1 @@
-"""What talks to the outside: mail, geocoding, company register."""
+"""What talks to the outside: mail, addresses, company register, ProConnect; http is how all are asked."""

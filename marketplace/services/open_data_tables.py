@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
 from marketplace import clock
 from marketplace.extensions import db
@@ -21,7 +21,7 @@ from marketplace.models import (
     SkillDomain,
     Territory,
 )
-from marketplace.services import directory
+from marketplace.services import directory, providers
 from marketplace.services.roll_up import SMALLEST, Cell, rolled_up
 from marketplace.services.saved_searches import KIND_NAMES
 
@@ -151,16 +151,11 @@ def _territories() -> Iterator[Row]:
 
 
 def _providers() -> Iterator[Row]:
-    today = clock.now().date()
     query = (
         select(Provider, ProviderLabel, Commune.name)
         .join(ProviderLabel, ProviderLabel.provider_id == Provider.id)
         .join(Commune, Commune.insee == Provider.commune_insee)
-        .where(
-            Provider.retired_at.is_(None),
-            ProviderLabel.withdrawn_on.is_(None),
-            or_(ProviderLabel.valid_until.is_(None), ProviderLabel.valid_until >= today),
-        )
+        .where(Provider.retired_at.is_(None), providers.label_holds(clock.now().date()))
         .order_by(Provider.key, ProviderLabel.list_slug, ProviderLabel.record_key)
     )
     for provider, label, commune in db.session.execute(query):

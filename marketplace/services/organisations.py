@@ -124,6 +124,13 @@ def create(siret: str, sheet: OrganisationSheet, *, by: User) -> Organisation:
     return organisation
 
 
+def is_placed_roughly(organisation: Organisation) -> bool:
+    """Say whether its address was looked for and not found, so that its commune's point stands for it."""
+    commune = db.session.get_one(Commune, organisation.commune_insee)
+    same = (organisation.lat, organisation.lon) == (commune.lat, commune.lon)
+    return bool(current_app.config["BAN_DOMAIN"] and organisation.address) and same
+
+
 def ask_to_join(siret: str, *, by: User) -> Membership:
     """Ask to speak for a structure already here. Its managers decide, else its territory's moderators.
 

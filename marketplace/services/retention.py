@@ -8,7 +8,16 @@ from typing import Any
 from sqlalchemy import Select, and_, delete, or_, select, update
 
 from marketplace import clock
-from marketplace.models import JobRun, Listing, ListingState, Match, User
+from marketplace.models import (
+    JobRun,
+    Listing,
+    ListingState,
+    Match,
+    Report,
+    ReportCase,
+    TerritoryInvitation,
+    User,
+)
 from marketplace.services import drafts, integration, outbox, saved_searches, throttle
 from marketplace.services.listings import OVER
 from marketplace.services.tokens import DAY
@@ -17,6 +26,8 @@ from marketplace.services.work import Work, unit_of_work
 UNCONFIRMED = timedelta(days=30)
 CLOSED = timedelta(days=365)
 ERASED_TITLE = "Annonce effacée"
+# RFC 2606: an address there reaches nobody.
+NOBODY = "efface.invalid"
 # Rows of one transaction, so that nobody waits long for a lock.
 BATCH = 500
 
@@ -93,6 +104,31 @@ def _erase_messages(work: Work, ids: Sequence[int]) -> None:
     )
 
 
+def _reporters() -> int:
+    closed = select(ReportCase.id).where(ReportCase.closed_at < clock.now() - CLOSED)
+    named = Report.case_id.in_(closed), Report.name != ""
+    return _in_batches(select(Report.id).where(*named), _erase_reporters)
+
+
+def _erase_reporters(work: Work, ids: Sequence[int]) -> None:
+    for report in work.session.scalars(select(Report).where(Report.id.in_(ids)).with_for_update()):
+        # A case has one report of each address: no two may become the same.
+        report.name, report.email = "", f"{report.id}@{NOBODY}"
+
+
+def _invitations() -> int:
+    old = TerritoryInvitation.sent_at < clock.now() - UNCONFIRMED
+    return _in_batches(select(TerritoryInvitation.id).where(old), _delete_invitations)
+
+
+def _delete_invitations(work: Work, ids: Sequence[int]) -> None:
+    work.session.execute(
+        delete(TerritoryInvitation)
+        .where(TerritoryInvitation.id.in_(ids))
+        .execution_options(synchronize_session=False)
+    )
+
+
 def _in_batches(due: Select[Any], act: Callable[[Work, Sequence[int]], None]) -> int:
     """Do `act` to what is due, BATCH rows a transaction. Whatever it does takes a row out of `due`."""
     total = 0
@@ -111,6 +147,9 @@ RULES = (
          UNCONFIRMED, _unconfirmed_accounts),
     Rule("listing_texts", "Titre et texte d’une annonce finie (aboutie, arrivée à terme, retirée, refusée)",
          "sa fin", CLOSED, _texts_of_closed_listings),
+    Rule("reporters", "Nom et adresse mail de qui a fait un signalement", "la réponse donnée", CLOSED,
+         _reporters),
+    Rule("invitations", "Invitation à modérer un territoire", "son envoi", UNCONFIRMED, _invitations),
     Rule("match_messages", "Messages d’une mise en relation terminée", "sa fin", CLOSED,
          _messages_of_closed_matches),
     Rule("drafts", "Texte commencé et pas envoyé", "la dernière frappe", drafts.KEPT, drafts.forget_old),

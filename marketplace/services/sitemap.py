@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import load_only
 
+from marketplace import clock
 from marketplace.extensions import db
-from marketplace.models import Listing, Skill, Territory
-from marketplace.services import directory
+from marketplace.models import Listing, Provider, ProviderLabel, Skill, Territory
+from marketplace.services import directory, providers
 
 FILE_MAX = 50_000
 _READ_AT_ONCE = 1000
@@ -27,6 +28,28 @@ def listings(number: int) -> Iterator[Listing]:
         .where(Listing.id > first, Listing.id <= first + FILE_MAX, directory.is_listed())
         .order_by(Listing.id)
         .options(load_only(Listing.id, Listing.kind, Listing.title, Listing.updated_at))
+        .execution_options(yield_per=_READ_AT_ONCE)
+    )
+    yield from db.session.scalars(query)
+
+
+def provider_files() -> list[int]:
+    """Return the numbers of the files of providers, likewise."""
+    last = db.session.scalar(select(func.max(Provider.id))) or 0
+    return list(range(1, -(-last // FILE_MAX) + 1))
+
+
+def labelled_providers(number: int) -> Iterator[Provider]:
+    """Yield the providers of one file that hold a label, bare: id, name and date."""
+    first = (number - 1) * FILE_MAX
+    holds = exists().where(
+        ProviderLabel.provider_id == Provider.id, providers.label_holds(clock.now().date())
+    )
+    query = (
+        select(Provider)
+        .where(Provider.id > first, Provider.id <= first + FILE_MAX, Provider.retired_at.is_(None), holds)
+        .order_by(Provider.id)
+        .options(load_only(Provider.id, Provider.sort_name, Provider.updated_at))
         .execution_options(yield_per=_READ_AT_ONCE)
     )
     yield from db.session.scalars(query)

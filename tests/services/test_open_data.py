@@ -72,6 +72,15 @@ def test_no_person_no_structure_and_no_text_is_in_any_file(filled, market, tmp_p
             assert [secret for secret in secrets if secret in content.decode()] == [], name
 
 
+def test_providers_stand_there_while_a_label_holds(market, tmp_path, clock):
+    standing = market.provider("Atelier du Web", label={"valid_until": clock.now.date()})
+    market.provider("Ancien Atelier", label={"valid_until": clock.now.date() - timedelta(days=1)})
+    open_data.dump(tmp_path)
+    (row,) = rows(tmp_path, "prestataires")
+    assert (row["cle"], row["nom"]) == (standing.key, "Atelier du Web")
+    assert row["valable_jusqu_au"] == clock.now.date().isoformat()
+
+
 def test_the_same_data_give_the_same_bytes(filled, tmp_path, clock):
     open_data.dump(tmp_path / "first")
     clock.move(minutes=1)

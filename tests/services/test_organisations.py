@@ -100,6 +100,14 @@ def test_an_address_that_is_not_found_is_worth_its_commune(market, address_servi
     address_service.status = 500
     created = organisations.create(siret(1), replace(SHEET, address="1 rue Perdue"), by=market.user())
     assert (round(created.lat, 1), round(created.lon, 1)) == (48.1, -1.7)
+    assert organisations.is_placed_roughly(created)
+
+
+def test_an_address_that_is_found_or_was_not_looked_for_is_not_placed_roughly(market, address_service):
+    by = market.user()
+    found = organisations.create(siret(1), replace(SHEET, address="1 place de la Mairie"), by=by)
+    assert not organisations.is_placed_roughly(found)
+    assert not organisations.is_placed_roughly(organisations.create(siret(2), SHEET, by=by))
 
 
 @pytest.mark.parametrize(

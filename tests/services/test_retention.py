@@ -4,9 +4,20 @@ import pytest
 from sqlalchemy import func, select
 
 from marketplace.extensions import db
-from marketplace.models import AuditEntry, Listing, ListingState, Match, MatchState, User
+from marketplace.models import (
+    AuditEntry,
+    CaseOutcome,
+    Listing,
+    ListingState,
+    Match,
+    MatchState,
+    TerritoryInvitation,
+    TerritoryRoleKind,
+    User,
+)
 from marketplace.services import jobs, listings, retention
 from marketplace.services.errors import InvalidTransition
+from tests.support.builders import RENNES_METROPOLE
 
 YEAR = 366
 
@@ -55,6 +66,34 @@ def test_messages_of_a_closed_match_go_after_a_year(market, clock):
     clock.move(days=YEAR)
     assert retention.purge()["match_messages"] == 1
     assert (closed.message, closed.close_comment, live.message) == ("", "", "Bonjour")
+
+
+def test_who_reported_something_is_forgotten_a_year_after_the_answer(market, clock, db_session):
+    listing = market.need()
+    closed = market.case(
+        listing, closed_at=clock.now, outcome=CaseOutcome.NO_ACTION, reasons="Rien à redire."
+    )
+    answered, waiting = market.report_of(closed), market.report_of(market.case(market.need()))
+    clock.move(days=364)
+    assert retention.purge()["reporters"] == 0
+    clock.move(days=2)
+    assert retention.purge()["reporters"] == 1
+    assert (answered.name, answered.email) == ("", f"{answered.id}@efface.invalid")
+    assert waiting.name
+    assert retention.purge()["reporters"] == 0
+
+
+def test_an_invitation_that_nobody_took_up_goes_after_a_month(market, clock):
+    db.session.add(
+        TerritoryInvitation(
+            territory_siren=RENNES_METROPOLE,
+            email="agent@territoire.example",
+            role=TerritoryRoleKind.MODERATOR,
+        )
+    )
+    db.session.commit()
+    clock.move(days=31)
+    assert retention.purge()["invitations"] == 1
 
 
 def test_many_rows_go_in_several_transactions(market, clock, monkeypatch):

@@ -3,6 +3,7 @@
 import json
 import re
 import xml.etree.ElementTree as ET
+from datetime import date
 from html import unescape
 
 import pytest
@@ -357,10 +358,12 @@ def test_the_map_leads_by_its_files_to_pages_that_exist(client, market):
     market.open_territory(RENNES_METROPOLE)
     need = market.need(title="Vendre mes confitures & miels")
     market.need(state=ListingState.PENDING)
+    provider = market.provider("Atelier du Web")
+    market.provider("Ancien Atelier", label={"valid_until": date(2020, 1, 1)})
     files = addresses(client.get("/sitemap.xml"))
     found = {file: addresses(client.get(file)) for file in files}
-    assert f"/annonces/{need.id}-vendre-mes-confitures-miels" in found[files[-1]]
-    assert len(found[files[-1]]) == 1
+    assert found["/sitemap-annonces-1.xml"] == [f"/annonces/{need.id}-vendre-mes-confitures-miels"]
+    assert found["/sitemap-prestataires-1.xml"] == [f"/prestataires/{provider.id}-atelier-du-web"]
     assert len(found["/sitemap-competences.xml"]) == 92
     assert found["/sitemap-territoires.xml"] == [f"/territoires/{RENNES_METROPOLE}"]
     for address in [*found["/sitemap-pages.xml"], *(of_file[0] for of_file in found.values())]:
@@ -386,5 +389,4 @@ def test_a_file_that_the_map_does_not_name_is_not_found(client, name):
 def test_a_listing_past_its_term_is_not_in_the_map(client, market, clock):
     market.need()
     clock.move(days=91)
-    file = addresses(client.get("/sitemap.xml"))[-1]
-    assert addresses(client.get(file)) == []
+    assert addresses(client.get("/sitemap-annonces-1.xml")) == []

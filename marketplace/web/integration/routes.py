@@ -14,7 +14,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
-from marketplace.services import integration, search, sitemap
+from marketplace.services import integration, search
 from marketplace.services.mailer import public_url
 from marketplace.web import headers
 from marketplace.web.directory import filters
@@ -72,8 +72,7 @@ def listings_feed() -> Response:
 @bp.get("/sitemap.xml")
 def sitemap_index() -> Response:
     """The files that hold the addresses: each has 50,000 at most."""
-    names = [*maps.FILES, *(f"{maps.LISTINGS}-{number}" for number in sitemap.listing_files())]
-    urls = [public_url("integration.sitemap_file", name=name) for name in names]
+    urls = [public_url("integration.sitemap_file", name=name) for name in maps.names()]
     return _xml(render_template("integration/sitemap_index.xml", urls=urls))
 
 

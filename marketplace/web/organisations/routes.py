@@ -17,6 +17,9 @@ bp = Blueprint("organisations", __name__)
 REGISTER_SILENT = (
     "Le registre des entreprises ne répond pas pour le moment : remplissez vous-même, rien n’est perdu."
 )
+PLACED_ROUGHLY = (
+    "Nous n’avons pas pu situer l’adresse : les distances se comptent depuis le centre de la commune."
+)
 DECISIONS = {"accepter": True, "refuser": False}
 
 
@@ -65,6 +68,8 @@ def create() -> ResponseReturnValue:
             form.add_error(error)
         else:
             flash(f"{created.name} est inscrite.", "success")
+            if organisations.is_placed_roughly(created):
+                flash(PLACED_ROUGHLY, "info")
             return redirect(returning.wanted() or url_for("matches.space"))
     return form_page("organisations/create.html", form)
 
