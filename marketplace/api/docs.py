@@ -59,6 +59,9 @@ EXAMPLES = (
         "Les territoires d’Ille-et-Vilaine qui animent l’échange",
         "/api/v1/territories?open=true&department=35",
     ),
+    Example(
+        "Les prestataires labellisés à moins de 30 km de Rennes", "/api/v1/providers?commune=35238&radius=30"
+    ),
     Example("Les chiffres d’un territoire", "/api/v1/stats?territory=243500139"),
 )
 # What a partner sends; the SIRET is that of a structure that agreed.

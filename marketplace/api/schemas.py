@@ -110,6 +110,25 @@ class TerritoriesQuery(Slice):
     department: Annotated[DepartmentCode | Absent, Field(description="Code du département.")] = None
 
 
+class ProvidersQuery(Slice):
+    skill: Annotated[Slug | Absent, Field(description="Compétence que couvre le label.")] = None
+    label: Annotated[
+        Literal["activateur", "expertcyber", "qualiopi", "other"] | Absent,
+        Field(description="Label encore valable."),
+    ] = None
+    kind: Annotated[
+        Literal["public", "private", "association"] | Absent, Field(description="Statut du prestataire.")
+    ] = None
+    free_first_meeting: Annotated[
+        Literal["true"] | Absent, Field(description="Le premier rendez-vous est gratuit.")
+    ] = None
+    commune: Annotated[Insee | Absent, Field(description="Code INSEE : autour de cette commune.")] = None
+    radius: Annotated[
+        Annotated[int, Field(ge=0, le=RADIUS_MAX_KM), Number] | Absent,
+        Field(description="Kilomètres à vol d’oiseau autour de la commune ; 20 si rien n’est dit."),
+    ] = None
+
+
 class StatsQuery(Query):
     territory: Annotated[Siren | Absent, Field(description="SIREN ; toute la France par défaut.")] = None
 
@@ -299,6 +318,34 @@ class TerritoryOut(Out):
     offers: int
 
 
+class LabelOut(Out):
+    """A label that holds today."""
+
+    kind: Literal["activateur", "expertcyber", "qualiopi", "other"]
+    name: str
+    scopes: list[str]
+    valid_until: Annotated[date | None, Field(description="Vide : tant que la liste le dit.")]
+    source: Annotated[str, Field(description="La liste publiée d’où il vient.")]
+    source_date: date
+
+
+class ProviderOut(Out):
+    """A labelled provider."""
+
+    id: int
+    name: str
+    kind: Literal["public", "private", "association"] | None
+    url: str
+    website: str
+    commune: CommuneRef
+    labels: list[LabelOut]
+    subjects: Annotated[list[str], Field(description="Ce qui couvre la compétence demandée.")]
+    free_first_meeting: bool | None
+    reviews: int
+    rating: Annotated[float | None, Field(description="À partir de 3 avis.")]
+    distance_km: Annotated[int | None, Field(description="Depuis la commune demandée, au kilomètre.")]
+
+
 class Listings(Out):
     data: list[ListingOut]
 
@@ -309,6 +356,10 @@ class Skills(Out):
 
 class Territories(Out):
     data: list[TerritoryOut]
+
+
+class Providers(Out):
+    data: list[ProviderOut]
 
 
 class SkillFigures(Out):

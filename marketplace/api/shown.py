@@ -6,18 +6,20 @@ from marketplace.api.schemas import (
     HALF_DAYS,
     CommuneRef,
     HalfDay,
+    LabelOut,
     ListingOut,
     OrganisationRef,
     OwnListing,
     PlaceName,
+    ProviderOut,
     SectorRef,
     SkillOut,
     SkillRef,
     TerritoryOut,
     TerritoryRef,
 )
-from marketplace.models import Listing, ListingKind, Organisation, Place, Skill
-from marketplace.services import listings
+from marketplace.models import Listing, ListingKind, Organisation, Place, ProviderLabel, Skill
+from marketplace.services import listings, providers
 from marketplace.services.catalogue import CountedSkill, CountedTerritory
 from marketplace.services.directory import Found
 
@@ -104,6 +106,24 @@ def territory(counted: CountedTerritory) -> TerritoryOut:
     )
 
 
+def provider(found: providers.Found) -> ProviderOut:
+    row = found.provider
+    return ProviderOut(
+        id=row.id,
+        name=row.name,
+        kind=row.kind.value if row.kind else None,
+        url=url_for("providers.show", provider_id=row.id, _external=True),
+        website=row.website,
+        commune=CommuneRef(insee=row.commune.insee, name=row.commune.name),
+        labels=[_label(label) for label in found.labels],
+        subjects=list(found.subjects),
+        free_first_meeting=row.free_first_meeting,
+        reviews=found.rating.count,
+        rating=None if found.rating.average is None else round(found.rating.average, 1),
+        distance_km=to_the_km(found.distance_km),
+    )
+
+
 def places(mask: int) -> list[PlaceName]:
     return [name for place, name in PLACES.items() if mask & place]
 
@@ -115,6 +135,17 @@ def half_days(mask: int) -> list[HalfDay]:
 def to_the_km(distance: float | None) -> int | None:
     """Round as the pages do: nobody's address is to be found by measuring from several sides."""
     return None if distance is None else round(distance)
+
+
+def _label(row: ProviderLabel) -> LabelOut:
+    return LabelOut(
+        kind=row.kind.value,
+        name=row.name,
+        scopes=row.scopes,
+        valid_until=row.valid_until,
+        source=row.source.name,
+        source_date=row.source.data_on,
+    )
 
 
 def _skill_ref(row: Skill) -> SkillRef:

@@ -14,6 +14,9 @@ from marketplace.api.schemas import (
     ListingsQuery,
     PairOut,
     PairQuery,
+    ProviderOut,
+    Providers,
+    ProvidersQuery,
     SituationOut,
     SkillFigures,
     SkillOut,
@@ -25,8 +28,8 @@ from marketplace.api.schemas import (
     TerritoriesQuery,
     TerritoryOut,
 )
-from marketplace.models import Listing, ListingKind, Venue
-from marketplace.services import catalogue, directory, explanations, listings, places, ranking
+from marketplace.models import Commune, LabelKind, Listing, ListingKind, ProviderKind, Venue
+from marketplace.services import catalogue, directory, explanations, listings, places, providers, ranking
 from marketplace.services import skills as skills_service
 from marketplace.services.directory import Filters, Found
 from marketplace.services.errors import FieldError, NotFound
@@ -117,6 +120,28 @@ def territories_all(query_data: TerritoriesQuery) -> Response:
     return http.slice_of(answer, after=after, include=http.only(query_data.fields, TerritoryOut))
 
 
+@bp.get("/providers")
+@bp.input(ProvidersQuery, location="query")
+@bp.output(Providers)
+def providers_labelled(query_data: ProvidersQuery) -> Response:
+    """Les prestataires dont un label est valable, par ordre alphabétique."""
+    mark = http.mark(query_data.cursor)
+    found, after = providers.by_name_after(
+        providers.Filters(
+            skill=_named("skill", skills_service.by_slug, query_data.skill),
+            label=LabelKind(query_data.label) if query_data.label else None,
+            kind=ProviderKind(query_data.kind) if query_data.kind else None,
+            is_free=query_data.free_first_meeting is not None,
+            near=_near(query_data),
+            radius_km=_radius(query_data),
+        ),
+        after=(mark[0], int(mark[1])) if mark else None,
+        limit=query_data.limit,
+    )
+    answer = Providers(data=[shown.provider(one) for one in found])
+    return http.slice_of(answer, after=after, include=http.only(query_data.fields, ProviderOut))
+
+
 @bp.get("/stats")
 @bp.input(StatsQuery, location="query")
 @bp.output(Stats)
@@ -151,18 +176,27 @@ def _online(listing_id: int) -> Listing:
 
 def _filters(query: ListingsQuery) -> Filters:
     """Return the filters by the rows that they name. Raises Unknown for one that does not exist."""
-    near = _named("commune", places.get, query.commune)
-    if query.radius is not None and near is None:
-        raise FieldError("radius", "Un rayon se compte autour d’une commune : ajoutez « commune ».")
     return Filters(
         skill=_named("skill", skills_service.by_slug, query.skill),
         domain=_named("domain", skills_service.domain, query.domain),
-        near=near,
-        radius_km=directory.DEFAULT_RADIUS_KM if query.radius is None else query.radius,
+        near=_near(query),
+        radius_km=_radius(query),
         territory=_named("territory", directory.territory_named, query.territory),
         sector=_named("sector", directory.sector, query.sector),
         venue=Venue(query.venue) if query.venue else None,
     )
+
+
+def _near(query: ListingsQuery | ProvidersQuery) -> Commune | None:
+    """Return the commune asked for. Raises Unknown; FieldError for a radius around nothing."""
+    near = _named("commune", places.get, query.commune)
+    if query.radius is not None and near is None:
+        raise FieldError("radius", "Un rayon se compte autour d’une commune : ajoutez « commune ».")
+    return near
+
+
+def _radius(query: ListingsQuery | ProvidersQuery) -> float:
+    return directory.DEFAULT_RADIUS_KM if query.radius is None else query.radius
 
 
 def _named(name: str, find: Callable[[str], Row | None], key: str | None) -> Row | None:

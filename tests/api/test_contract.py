@@ -9,7 +9,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks
 
 from marketplace.services import throttle
-from tests.support.builders import RENNES_METROPOLE
+from tests.support.builders import RENNES, RENNES_METROPOLE
 from tests.support.partners import NEED, agree, holder
 
 # A few for each of the two modes and each address: seconds, not minutes.
@@ -77,6 +77,7 @@ def test_what_is_there_is_answered_as_described(described, chamber, market):
         ("/api/v1/explain", "GET", {"query": {"need": need.id, "offer": offer.id}}),
         ("/api/v1/skills", "GET", {"query": {"domain": "bureautique"}}),
         ("/api/v1/territories", "GET", {"query": {"department": "35"}}),
+        ("/api/v1/providers", "GET", {"query": {"commune": RENNES}}),
         ("/api/v1/stats", "GET", {}),
         ("/api/v1/partner/listings", "GET", {"query": {"limit": 1}}),
         ("/api/v1/partner/listings/{listing_id}", "GET", {"path_parameters": mine}),
