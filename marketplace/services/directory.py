@@ -1,22 +1,18 @@
-"""Lists that anybody can read: needs and offers by filters, skills by domain, territories.
+"""What lists are made of: filters, the newest listings, counts by skill, territories. services.search finds.
 
 A listing shows here while it is published, not past its term, and its structure is not suspended.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from geopy.distance import geodesic
-from numpy.typing import NDArray
 from sqlalchemy import (
     CompoundSelect,
-    Select,
     Subquery,
     and_,
     case,
@@ -27,7 +23,7 @@ from sqlalchemy import (
     tuple_,
     union,
 )
-from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 from sqlalchemy.sql import ColumnElement
 
 from marketplace import clock
@@ -38,8 +34,6 @@ from marketplace.models import (
     ListingKind,
     ListingSkill,
     ListingState,
-    Match,
-    MatchState,
     Organisation,
     Place,
     Sector,
@@ -48,8 +42,7 @@ from marketplace.models import (
     Territory,
     Venue,
 )
-from marketplace.services import market, places
-from marketplace.services.errors import NotFound
+from marketplace.services import places
 from marketplace.services.listings import SHOWN
 from marketplace.services.paging import Page
 from marketplace.services.ranking import in_box
@@ -62,24 +55,11 @@ LATEST = 6
 DEFAULT_RADIUS_KM = 20
 TERRITORIES_SHOWN = 100
 _LONGEST_NAME = 120  # letters of a territory's, as its column
-# Rows read for one shown where _sift takes some out: a circle fills 79 % of its box.
-_READ_AHEAD = 2
-_SMALLEST_CIRCLE_KM = 5
-_ANY_ACCENT = str.maketrans(dict.fromkeys("aceiouy", "_"))
 _LONG_WORD = 4  # letters, from which a plural's ending is left out
 
 
 Point = tuple[float, float]  # latitude, longitude
 Mark = tuple[datetime, int]  # when a listing was published, and its id: where a slice of a list ends
-
-
-class _Spot(NamedTuple):
-    """What a list is sifted and sorted by."""
-
-    id: int
-    lat: float | None
-    lon: float | None
-    title: str
 
 
 class Sort(StrEnum):
@@ -130,45 +110,8 @@ class Counted:
     offers: int
 
 
-@dataclass(frozen=True, slots=True)
-class SkillSheet:
-    """`near`: where the listings are looked for, within `radius_km`; None: everywhere."""
-
-    skill: Skill
-    near: Commune | None
-    radius_km: int
-    needs: Results
-    offers: Results
-
-
-@dataclass(frozen=True, slots=True)
-class TerritorySheet:
-    """`exchanges`: completed ones whose need is of the territory."""
-
-    territory: Territory
-    communes: int
-    organisations: int
-    exchanges: int
-    needs: Results
-    offers: Results
-
-
-def search(kind: ListingKind, filters: Filters, *, page: int = 1, size: int = PER_PAGE) -> Results:
-    """Return one page of the listings that pass all filters.
-
-    A number outside the pages gives the nearest one. By distance, but with no point to measure from: by date.
-    """
-    point = _point(filters.near) if filters.sort is Sort.DISTANCE else None
-    ids = _nearest(kind, filters, point) if point else _newest(kind, filters)
-    total = min(len(ids), COUNT_MAX)
-    pages = max(1, -(-total // size))
-    number = min(max(page, 1), pages)
-    shown = ids[:total][(number - 1) * size : number * size]
-    return Results(Page(load(shown, filters.near), number, pages, total), has_more=len(ids) > COUNT_MAX)
-
-
 def latest(kind: ListingKind, *, limit: int = LATEST) -> list[Found]:
-    return load([spot.id for spot in _spots(kind, Filters(), limit=limit)], None)
+    return newest_before([kind], Filters(), before=None, limit=limit)[0]
 
 
 def newest_before(
@@ -179,9 +122,10 @@ def newest_before(
     limit: int,
     since: datetime | None = None,
 ) -> tuple[list[Found], Mark | None]:
-    """Return the newest that pass all filters but `sort`, and the mark after which there are more, if any.
+    """Return the newest that pass the filters, and the mark after which there are more, if any.
 
-    Around a commune there may be fewer than `limit` and more behind: what the circle cuts off its box.
+    `sort` and `words` are not read. Around a commune there may be fewer than `limit` and more behind: what
+    the circle cuts off its box.
     """
     rows: list[tuple[datetime, int]] = []
     for kind in kinds:  # each has its index by date
@@ -211,30 +155,6 @@ def counts() -> dict[str, Counted]:
         slug: Counted(online[skill_id, ListingKind.NEED], online[skill_id, ListingKind.OFFER])
         for skill_id, slug in db.session.execute(select(Skill.id, Skill.slug))
     }
-
-
-def skill(slug: str, *, near: Commune | None = None) -> SkillSheet:
-    """Return a skill, its levels, its related skills and what is nearest, or newest. Raises NotFound.
-
-    A retired one has its successor loaded, which the reader should see instead.
-    """
-    shown = (
-        joinedload(Skill.domain), joinedload(Skill.successor), selectinload(Skill.levels),
-        selectinload(Skill.related),
-    )  # fmt: skip
-    found = db.session.scalar(select(Skill).where(Skill.slug == slug).options(*shown))
-    if found is None:
-        raise NotFound(f"skill {slug}")
-    radius_km = usual_radius_km(near) if near else 0
-    sort = Sort.DISTANCE if near else Sort.DATE
-    filters = Filters(skill=found, near=near, radius_km=radius_km, sort=sort)
-    return SkillSheet(
-        skill=found,
-        near=near,
-        radius_km=radius_km,
-        needs=search(ListingKind.NEED, filters, size=LATEST),
-        offers=search(ListingKind.OFFER, filters, size=LATEST),
-    )
 
 
 def usual_radius_km(near: Commune) -> int:
@@ -278,32 +198,6 @@ def find_territories(text: str) -> Sequence[Territory]:
     return [found[siren] for siren in wanted]
 
 
-def territory(siren: str) -> TerritorySheet:
-    """Return a territory's public face. Raises NotFound."""
-    query = select(Territory).where(Territory.siren == siren).options(joinedload(Territory.department))
-    found = db.session.scalar(query)
-    if found is None:
-        raise NotFound(f"territory {siren}")
-    filters = Filters(territory=found)
-    here = Commune.territory_siren == siren
-    return TerritorySheet(
-        territory=found,
-        communes=_count(select(Commune.insee).where(here)),
-        organisations=_count(
-            select(Organisation.id)
-            .join(Organisation.commune)
-            .where(here, Organisation.suspended_at.is_(None))
-        ),
-        exchanges=_count(
-            select(Match.id)
-            .join(Listing, Match.need_id == Listing.id)
-            .where(Match.state == MatchState.COMPLETED, Listing.territory_siren == siren)
-        ),
-        needs=search(ListingKind.NEED, filters, size=LATEST),
-        offers=search(ListingKind.OFFER, filters, size=LATEST),
-    )
-
-
 def load(ids: Sequence[int], near: Commune | None) -> list[Found]:
     """Return the listings of these ids, in this order, with what lists show and how far they are."""
     rows = db.session.scalars(select(Listing).where(Listing.id.in_(ids)).options(*SHOWN))
@@ -339,44 +233,8 @@ def _off_index(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
     return func.coalesce(column, column)
 
 
-def _newest(kind: ListingKind, filters: Filters) -> list[int]:
-    """Return ids, the newest first: more than COUNT_MAX of them when there are more, but seldom all."""
-    limit = _READ_AHEAD * COUNT_MAX if filters.near or filters.words else COUNT_MAX + 1
-    spots = _spots(kind, filters, limit=limit)
-    kept = _sift(spots, filters)
-    if len(spots) == limit and len(kept) <= COUNT_MAX:
-        kept = _sift(_spots(kind, filters), filters)
-    return [spot.id for spot in kept]
-
-
-def _nearest(kind: ListingKind, filters: Filters, point: Point) -> list[int]:
-    """Return ids, the nearest first. The circle widens only until it holds more than COUNT_MAX."""
-    kept: list[_Spot] = []
-    for radius_km in _radii(filters):
-        narrowed = replace(filters, radius_km=radius_km)
-        kept = _sift(_spots(kind, narrowed), narrowed)
-        if len(kept) > COUNT_MAX:
-            break
-    return [kept[index].id for index in np.argsort(_distances(kept, point), kind="stable")]
-
-
-def _radii(filters: Filters) -> list[float]:
-    # One skill has few listings: reading them at once is faster than asking again.
-    shares = () if filters.skill else (8, 4, 2)
-    inner = [filters.radius_km / share for share in shares]
-    return [radius for radius in inner if radius >= _SMALLEST_CIRCLE_KM] + [filters.radius_km]
-
-
-def _spots(kind: ListingKind, filters: Filters, *, limit: int | None = None) -> list[_Spot]:
-    """Return the newest that pass all filters, with some that _sift takes out."""
-    rows = _passing(kind, filters).c
-    query = select(rows.id, rows.lat, rows.lon, rows.title)
-    query = query.order_by(rows.published_at.desc(), rows.id.desc()).limit(limit)
-    return [_Spot(*row) for row in db.session.execute(query)]
-
-
 def _passing(kind: ListingKind, filters: Filters) -> Subquery:
-    query = select(Listing.id, Listing.lat, Listing.lon, Listing.title, Listing.published_at)
+    query = select(Listing.id, Listing.published_at)
     conditions = _conditions(kind, filters)
     if filters.skill is None:
         return query.where(*conditions).subquery()
@@ -389,23 +247,6 @@ def _passing(kind: ListingKind, filters: Filters) -> Subquery:
         query.where(*conditions, Listing.skill_id == filters.skill.id),
         further.where(ListingSkill.skill_id == filters.skill.id, passes),
     ).subquery()
-
-
-def _sift(spots: list[_Spot], filters: Filters) -> list[_Spot]:
-    """Keep what passes the filters that SQL only narrows: the exact words, the exact distance."""
-    words, point = fold(filters.words).split(), _point(filters.near)
-    if words:
-        spots = [spot for spot in spots if _holds(words, spot.title)]
-    if not spots or point is None:
-        return spots
-    within = _distances(spots, point) <= filters.radius_km
-    return [spot for spot, is_within in zip(spots, within, strict=True) if is_within]
-
-
-def _distances(spots: list[_Spot], point: Point) -> NDArray[np.float64]:
-    lats = np.array([spot.lat for spot in spots], np.float64)
-    lons = np.array([spot.lon for spot in spots], np.float64)
-    return market.distances_km(*point, lats, lons)
 
 
 def _point(near: Commune | None) -> Point | None:
@@ -427,7 +268,6 @@ def _conditions(kind: ListingKind, filters: Filters) -> list[ColumnElement[bool]
         conditions.append(_of_sector(filters.sector))
     if filters.venue:
         conditions.append(Listing.places.op("&")(int(VENUE_PLACES[filters.venue])) != 0)
-    conditions += [Listing.title.ilike(_skeleton(word)) for word in fold(filters.words).split()]
     return conditions
 
 
@@ -441,11 +281,6 @@ def _of_sector(sector: Sector) -> ColumnElement[bool]:
     if sector.level == "section":
         return Listing.sector_code.in_(select(Sector.code).where(Sector.section == sector.code))
     return Listing.sector_code.startswith(sector.code)
-
-
-def _skeleton(word: str) -> str:
-    """Return a pattern that the word passes with any accents: databases differ on what they fold."""
-    return "%" + re.sub("oe|ae", "%", _singular(word)).translate(_ANY_ACCENT) + "%"
 
 
 def _holds(words: list[str], text: str) -> bool:
@@ -462,7 +297,3 @@ def _distance_km(point: Point | None, listing: Listing) -> float | None:
     if point is None or listing.lat is None:
         return None
     return float(geodesic(point, (listing.lat, listing.lon)).km)
-
-
-def _count(query: Select[Any]) -> int:
-    return db.session.scalar(select(func.count()).select_from(query.subquery())) or 0

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 from flask import Flask
 from flask_migrate import upgrade
+from sqlalchemy import select
 
 from marketplace import create_app
 from marketplace.extensions import db
-from marketplace.models import ListingKind, Venue
-from marketplace.services import demo, directory, places, reference, search
+from marketplace.models import ListingKind, Skill, Venue
+from marketplace.services import demo, places, reference, search
 from marketplace.services.directory import Filters, Sort
 from tests.support import databases
 from tests.support.builders import RENNES
@@ -57,7 +58,7 @@ def _questions() -> Iterator[tuple[str, tuple[ListingKind | None, Filters]]]:
         yield f"{words} + 30 km", (None, around)
     yield "list of needs", (ListingKind.NEED, Filters())
     yield "list around", (ListingKind.NEED, Filters(near=near, radius_km=30, sort=Sort.DISTANCE))
-    skill = directory.skill("boutique-en-ligne").skill
+    skill = db.session.scalars(select(Skill).where(Skill.slug == "boutique-en-ligne")).one()
     yield "list of a skill, remote", (ListingKind.OFFER, Filters(skill=skill, venue=Venue.REMOTE))
 
 

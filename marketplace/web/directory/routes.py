@@ -5,7 +5,15 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from marketplace.models import Commune, ListingKind
-from marketplace.services import directory, help_links, organisations, places, providers, skill_editions
+from marketplace.services import (
+    directory,
+    help_links,
+    organisations,
+    places,
+    providers,
+    sheets,
+    skill_editions,
+)
 from marketplace.services import skills as skills_service
 from marketplace.services.help_links import Situation
 from marketplace.web.csv_files import csv_file
@@ -39,7 +47,7 @@ def skills() -> ResponseReturnValue:
 def skill(slug: str) -> ResponseReturnValue:
     form = NearForm(request.args)
     near = _near(form)
-    sheet = directory.skill(slug, near=near)
+    sheet = sheets.skill(slug, near=near)
     if sheet.skill.successor:
         kept = urlencode(list(request.args.items(multi=True)))
         address = url_for(".skill", slug=sheet.skill.successor.slug)
@@ -81,7 +89,7 @@ def territories() -> ResponseReturnValue:
 
 @bp.get("/territoires/<siren>")
 def territory(siren: str) -> ResponseReturnValue:
-    return render_template("directory/territory.html", sheet=directory.territory(siren))
+    return render_template("directory/territory.html", sheet=sheets.territory(siren))
 
 
 @bp.get("/communes.json")
