@@ -16,6 +16,7 @@ PUBLIC = (
     "/mot-de-passe-oublie", "/publier/besoin", "/publier/savoir-faire", "/nulle-part",
     "/territoires/243500139/tableau-de-bord", "/territoires/243500139/tableau-de-bord/fiche",
     "/integration", "/integration?competence=inconnue&nombre=99", "/widget/annonces", "/donnees",
+    "/territoires/243500139/transparence/2024", "/transparence/2024",
 )  # fmt: skip
 OWN = (
     "/mon-espace", "/mon-espace/profil", "/mon-espace/structure", "/mon-espace/structure/nouvelle",
@@ -24,7 +25,8 @@ OWN = (
 DESK = (
     "/moderation/structures", "/moderation/motifs", "/moderation/motifs/243500139/nouveau",
     "/moderation?etat=en-ligne&q=caisse", "/moderation", "/territoires/243500139/tableau-de-bord",
-    "/territoires/243500139/ateliers",
+    "/territoires/243500139/ateliers", "/moderation/signalements", "/moderation/signalements?etat=clos",
+    "/moderation/recours", "/moderation/recours?etat=clos",
 )  # fmt: skip
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 
@@ -82,6 +84,19 @@ class TestPages:
         visitor.page.get_by_label("Motif tout prêt").select_option(label="Texte trop court")
         visitor.page.get_by_role("button", name="Refuser").click()
         assert faults_of(visitor) == []
+
+    def test_reporting_and_what_becomes_of_it(self, visit, viewport):
+        visitor = visit(viewport)
+        visitor.go("/savoir-faire")
+        visitor.page.locator("main article h2 a, main article h3 a").first.click()
+        visitor.page.get_by_role("link", name="Signaler cette annonce").click()
+        assert faults_of(visitor) == []
+        visitor.log_in(demo.LOGINS[2].email, demo.LOGINS[2].password)
+        for queue in ("/moderation/signalements", "/moderation/recours"):
+            visitor.go(queue)
+            visitor.page.locator("main article h2 a").first.click()
+            visitor.page.locator("main summary").last.click()
+            assert faults_of(visitor) == []
 
 
 def test_the_keyboard_reaches_the_content_first(visit):
