@@ -14,6 +14,7 @@ from marketplace.models import (
     Match,
     MatchState,
     Organisation,
+    User,
     Workshop,
     WorkshopInvitation,
     WorkshopState,
@@ -22,6 +23,7 @@ from marketplace.services import workshop_proposals, workshops
 from marketplace.services.errors import CapacityReached, FieldError, NotAllowed, NotFound, TokenExpired
 from marketplace.services.workshops import WorkshopSheet
 from tests.support.builders import LIFFRE_CORMIER, RENNES, RENNES_METROPOLE
+from tests.support.threads import at_once
 
 YES, NO = InvitationAnswer.ACCEPTED, InvitationAnswer.DECLINED
 
@@ -341,3 +343,33 @@ def test_the_page_counts_the_answers(plan, invited, moderator):
 
     answers = workshops.answers_of(workshops.show(RENNES_METROPOLE, workshop.id, by=moderator))
     assert (answers.accepted, answers.declined, answers.silent) == (1, 1, 3)
+
+
+class TestAtOnce:
+    def test_the_last_place_goes_to_one(self, app, plan, invited, db_session):
+        workshop_id = plan(capacity=2).id
+        asked = [(invitation.id, person.id) for invitation, person in map(invited, range(5))]
+
+        def accepting(invitation_id, person_id):
+            return lambda: workshops.answer(invitation_id, YES, by=db_session.get(User, person_id)).answer
+
+        outcomes = at_once(app, *(accepting(*one) for one in asked))
+
+        assert sum(outcome is YES for outcome in outcomes) == 2
+        assert sum(isinstance(outcome, CapacityReached) for outcome in outcomes) == 3
+        taken = db_session.query(WorkshopInvitation).filter_by(workshop_id=workshop_id, answer=YES)
+        assert taken.count() == 2
+
+    def test_two_moderators_invite_once(self, app, needs, sheet, market, moderator, db_session):
+        (proposal,) = workshop_proposals.find(RENNES_METROPOLE, by=moderator)
+        told = (RENNES_METROPOLE, proposal.skill.slug, proposal.centre.insee, sheet)
+        mark, people = proposal.mark, [moderator.id, market.moderator().id]
+
+        def inviting(person_id):
+            return lambda: workshops.plan(*told, mark=mark, by=db_session.get(User, person_id)).id
+
+        outcomes = at_once(app, *map(inviting, people))
+
+        assert sum(isinstance(outcome, NotFound) for outcome in outcomes) == 1
+        assert db_session.query(Workshop).count() == 1
+        assert db_session.query(WorkshopInvitation).count() == len(needs)

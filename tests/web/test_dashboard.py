@@ -109,7 +109,7 @@ def test_the_administrator_chooses_among_the_open_territories(login, market):
     market.open_territory(LIFFRE_CORMIER)
 
     page = login(market.admin()).get("/moderation/tableaux-de-bord").text
-    assert f'<li><a href="{PATH}">Rennes Métropole</a></li>' in page
+    assert f'<li><a href="{PATH}">Rennes Métropole</a>' in page
 
 
 def test_the_sheet_keeps_to_the_first_skills(client, login, market):
