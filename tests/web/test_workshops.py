@@ -61,6 +61,15 @@ def test_the_list_leads_to_a_proposal_with_its_map(desk, typed):
     assert "5 besoins attendent" in page
 
 
+def test_who_could_run_it_is_named_with_a_way_to_them(desk, typed, market):
+    address, _ = typed
+    offer, provider = market.offer(title="Ma boutique en un soir"), market.provider("Numérique et compagnie")
+
+    page = desk.get(address).text
+    assert f'href="/annonces/{offer.id}">Ma boutique en un soir</a>' in page
+    assert f'href="/prestataires/{provider.id}-' in page
+
+
 def test_a_territory_without_anything_to_propose_says_so(desk):
     assert "Aucun atelier à proposer aujourd’hui" in desk.get(LIST).text
 
