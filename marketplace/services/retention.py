@@ -13,6 +13,7 @@ from marketplace.models import (
     Listing,
     ListingState,
     Match,
+    Provider,
     Report,
     ReportCase,
     TerritoryInvitation,
@@ -116,6 +117,18 @@ def _erase_reporters(work: Work, ids: Sequence[int]) -> None:
         report.name, report.email = "", f"{report.id}@{NOBODY}"
 
 
+def _retired_providers() -> int:
+    return _in_batches(
+        select(Provider.id).where(Provider.retired_at < clock.now() - CLOSED), _delete_providers
+    )
+
+
+def _delete_providers(work: Work, ids: Sequence[int]) -> None:
+    work.session.execute(
+        delete(Provider).where(Provider.id.in_(ids)).execution_options(synchronize_session=False)
+    )
+
+
 def _invitations() -> int:
     old = TerritoryInvitation.sent_at < clock.now() - UNCONFIRMED
     return _in_batches(select(TerritoryInvitation.id).where(old), _delete_invitations)
@@ -150,6 +163,8 @@ RULES = (
     Rule("reporters", "Nom et adresse mail de qui a fait un signalement", "la réponse donnée", CLOSED,
          _reporters),
     Rule("invitations", "Invitation à modérer un territoire", "son envoi", UNCONFIRMED, _invitations),
+    Rule("providers", "Fiche d’un prestataire sorti des listes publiques, et avis sur lui", "sa sortie",
+         CLOSED, _retired_providers),
     Rule("match_messages", "Messages d’une mise en relation terminée", "sa fin", CLOSED,
          _messages_of_closed_matches),
     Rule("drafts", "Texte commencé et pas envoyé", "la dernière frappe", drafts.KEPT, drafts.forget_old),

@@ -18,7 +18,7 @@ from marketplace.models import (
     ProviderList,
     ProviderTheme,
 )
-from marketplace.services import provider_import, provider_lists, provider_upkeep
+from marketplace.services import provider_import, provider_lists, provider_upkeep, retention
 from marketplace.services.errors import FieldError, NotAllowed
 from marketplace.services.provider_import import Overtaken, TooManyRetired
 from marketplace.services.provider_lists import BrokenMapping
@@ -273,6 +273,21 @@ class TestAgain:
 
         assert bring("expertcyber", EXPERTCYBER, rows).added == 1
         assert provider("Rempart 0").retired_at is None
+
+    def test_who_left_a_year_ago_is_forgotten(self, bring, clock):
+        rows = [expert(number, name=f"Rempart {number}") for number in range(5)]
+        bring("expertcyber", EXPERTCYBER, rows)
+        bring("expertcyber", EXPERTCYBER, rows[1:])
+
+        clock.move(days=364)
+        retention.purge()
+        assert provider("Rempart 0")
+        clock.move(days=2)
+        retention.purge()
+
+        left = select(Provider.name).order_by(Provider.name)
+        assert db.session.scalars(left).all() == [f"Rempart {number}" for number in range(1, 5)]
+        assert bring("expertcyber", EXPERTCYBER, rows).added == 1
 
     def test_a_dry_run_tells_the_same_and_writes_nothing(self, bring):
         bring("expertcyber", EXPERTCYBER, [expert(number) for number in range(5)])
