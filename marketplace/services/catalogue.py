@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql import ColumnElement
 
+from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import (
     Department,
@@ -16,6 +17,7 @@ from marketplace.models import (
     ListingKind,
     Match,
     MatchState,
+    SearchEntry,
     Skill,
     SkillDomain,
     Territory,
@@ -81,25 +83,33 @@ def department(code: str) -> Department | None:
 
 
 def figures(territory: Territory | None) -> Figures:
-    """Return the figures of a territory, or of all."""
-    here: list[ColumnElement[bool]] = [Listing.territory_siren == territory.siren] if territory else []
-    rows = select(Skill.slug, Listing.kind, func.count()).join(Skill, Listing.skill_id == Skill.id)
-    grouped = rows.where(directory.is_listed(), *here).group_by(Skill.slug, Listing.kind)
+    """Return the figures of a territory, or of all. Reads the narrow table of search: half of the time."""
+    here: list[ColumnElement[bool]] = [SearchEntry.expires_at > clock.now().timestamp()]
+    if territory:
+        here.append(SearchEntry.territory_siren == territory.siren)
+    rows = select(Skill.slug, SearchEntry.kind, func.count()).join(Skill, SearchEntry.skill_id == Skill.id)
+    grouped = rows.where(*here).group_by(Skill.slug, SearchEntry.kind)
     by_skill: Counter[tuple[str | None, ListingKind]] = Counter(
         {(slug, kind): number for slug, kind, number in db.session.execute(grouped)}
     )
-    slugs = sorted({slug for slug, _ in by_skill if slug})
-    of_each = [(slug, _counted(by_skill, slug)) for slug in slugs]
-    firms = select(func.count(Listing.organisation_id.distinct())).where(directory.is_listed(), *here)
-    done = select(func.count(Match.id)).where(Match.state == MatchState.COMPLETED)
-    if here:
-        done = done.join(Listing, Match.need_id == Listing.id).where(*here)
+    of_each = [(slug, _counted(by_skill, slug)) for slug in sorted({slug for slug, _ in by_skill if slug})]
     return Figures(
         online=Counted(sum(one.needs for _, one in of_each), sum(one.offers for _, one in of_each)),
-        organisations=db.session.scalar(firms) or 0,
-        exchanges=db.session.scalar(done) or 0,
+        organisations=db.session.scalar(select(_organisations()).where(*here)) or 0,
+        exchanges=db.session.scalar(_exchanges(territory)) or 0,
         skills=of_each,
     )
+
+
+def _organisations() -> ColumnElement[int]:
+    return func.count(SearchEntry.organisation_id.distinct())
+
+
+def _exchanges(territory: Territory | None) -> Select[Any]:
+    done = select(func.count(Match.id)).where(Match.state == MatchState.COMPLETED)
+    if territory is None:
+        return done
+    return done.join(Listing, Match.need_id == Listing.id).where(Listing.territory_siren == territory.siren)
 
 
 def _online_by_territory(sirens: list[str]) -> dict[str, Counted]:

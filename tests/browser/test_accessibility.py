@@ -13,7 +13,7 @@ PUBLIC = (
     "/", "/besoins", "/savoir-faire?tri=date", "/besoins?commune=Nulle-Part&rayon=-3", "/besoins?page=2",
     "/competences", "/competences/boutique-en-ligne", "/territoires", "/territoires/243500139", "/algorithme",
     "/accessibilite", "/donnees-personnelles", "/mentions-legales", "/inscription", "/connexion",
-    "/mot-de-passe-oublie", "/publier/besoin", "/publier/savoir-faire", "/nulle-part",
+    "/mot-de-passe-oublie", "/publier/besoin", "/publier/savoir-faire", "/nulle-part", "/api",
     "/territoires/243500139/tableau-de-bord", "/territoires/243500139/tableau-de-bord/fiche",
     "/integration", "/integration?competence=inconnue&nombre=99", "/widget/annonces", "/donnees",
     "/territoires/243500139/transparence/2024", "/transparence/2024",
@@ -23,6 +23,7 @@ OWN = (
     "/mon-espace/mes-donnees",
 )  # fmt: skip
 DESK = (
+    "/moderation/guides",
     "/moderation/structures", "/moderation/motifs", "/moderation/motifs/243500139/nouveau",
     "/moderation?etat=en-ligne&q=caisse", "/moderation", "/territoires/243500139/tableau-de-bord",
     "/territoires/243500139/ateliers", "/moderation/signalements", "/moderation/signalements?etat=clos",
