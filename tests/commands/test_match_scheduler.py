@@ -37,7 +37,7 @@ def figures(result):
     return {name: told[name] for name in ("needs", "offers", "edges", "matched", "circles", "total_weight")}
 
 
-def test_workers_give_the_round_that_one_machine_gives(run, several, scheduler):
+def test_workers_give_the_round_that_one_machine_gives(run, several, scheduler, clock):
     shared = figures(run("--dry-run", "--json", "--scheduler", scheduler))
 
     assert shared == figures(run("--dry-run", "--json"))
