@@ -10,13 +10,8 @@ from marketplace.models import User
 from marketplace.services import rights
 from marketplace.web.converters import ID_MAX
 
-# Parts of the site that need a role in a territory, or the nation's.
-DESK = frozenset(
-    {
-        "admin", "appeals", "audit", "dashboard", "moderation", "reports", "team", "territories",
-        "transparency", "tuning", "workshops",
-    }
-)  # fmt: skip
+# How the addresses begin that need a role in a territory or the nation's, as routes are written.
+DESK = ("/moderation", "/administration", "/territoires/<siren>/")
 
 
 def init_app(app: Flask) -> None:
@@ -38,9 +33,8 @@ def find_user(key: str) -> User | None:
 
 def waits_for_second_factor() -> bool:
     """Say whether the desk refuses the person only because their role sleeps (rights.lacks_second_factor)."""
-    if request.blueprint not in DESK or not current_user.is_authenticated:
-        return False
-    return rights.lacks_second_factor(current_user)
+    at_desk = request.url_rule is not None and request.url_rule.rule.startswith(DESK)
+    return at_desk and current_user.is_authenticated and rights.lacks_second_factor(current_user)
 
 
 def _is_moderator() -> bool:
