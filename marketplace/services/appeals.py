@@ -22,6 +22,7 @@ from marketplace.models import (
     ModerationDecision,
     Report,
     Territory,
+    TerritoryRole,
     User,
 )
 from marketplace.services import (
@@ -50,6 +51,8 @@ from marketplace.services.statements import Statement
 from marketplace.services.work import Work, unit_of_work
 
 QUEUE_PAGE = 20
+# More people than moderate a territory.
+TOLD_MAX = 20
 # How soon an answer is promised. The law says « without undue delay ».
 ANSWER_WITHIN = timedelta(days=15)
 APPEALS_AN_HOUR_FROM_ONE_PLACE = 20
@@ -115,7 +118,7 @@ def read_link(token: str) -> Contested:
 
 
 def file(token: str, *, text: str, address: str) -> Appeal:
-    """Write the appeal and mail its receipt.
+    """Write the appeal, mail its receipt, and tell those who may answer.
 
     `address`: where the request comes from. Raises TokenExpired, TooLate, TooManyAttempts, FieldError("text":
     empty, or there is an appeal already).
@@ -141,6 +144,8 @@ def file(token: str, *, text: str, address: str) -> Appeal:
             after={"decision": appeal.decision_id, "report": appeal.report_id},
         )
         _tell(work, "appeal_received", appeal, contested)
+        told = {"appeal": appeal, "decision": contested.decision, "report": contested.report}
+        work.mail("appeal_to_answer", to=_answerers(appeal), **told)
     return appeal
 
 
@@ -339,6 +344,22 @@ def _tell(work: Work, template: str, appeal: Appeal, contested: Contested) -> No
         work.mail(template, to=subject, token=appeal_links.for_report(subject), **told)
     else:
         work.mail(template, to=_concerned(subject), token=appeal_links.for_decision(subject), **told)
+
+
+def _answerers(appeal: Appeal) -> list[User]:
+    """Return the territory's moderators who may answer, or the national administrators where none may."""
+    near = select(User).join(TerritoryRole).where(TerritoryRole.territory_siren == appeal.territory_siren)
+    for query in (near, select(User).where(User.is_admin)):
+        people = db.session.scalars(query.order_by(User.id).limit(TOLD_MAX)).all()
+        may = [person for person in people if _may_answer(appeal, person)]
+        if may:
+            return may
+    return []
+
+
+def _may_answer(appeal: Appeal, person: User) -> bool:
+    mine = select(Appeal.id).where(Appeal.id == appeal.id, _scope(person), _not_party(person))
+    return db.session.scalar(mine) is not None
 
 
 def _concerned(decision: ModerationDecision) -> list[User]:

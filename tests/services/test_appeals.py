@@ -43,6 +43,11 @@ WHY = "Le texte se comprend."
 NOTHING = "Rien dans ce texte ne va contre la charte."
 
 
+@pytest.fixture(autouse=True)
+def one_second(clock):
+    """A link says when it was signed: time stands still."""
+
+
 @pytest.fixture
 def moderator(market):
     market.open_territory()
@@ -245,6 +250,39 @@ def test_a_report_that_led_to_a_decision_or_still_waits_cannot_be_contested(mark
 
 
 # --- Who may answer ---
+
+
+def told_to_answer(outbox):
+    return [mail.recipient for mail in outbox.all() if mail.template == "appeal_to_answer"]
+
+
+def test_those_who_may_answer_are_told_at_once_and_nobody_else(market, moderator, other, outbox):
+    concerned, _away = market.moderator(), market.moderator(LIFFRE_CORMIER)
+    market.admin()
+    listing = market.need(organisation=market.organisation(manager=concerned), title="Tenir une caisse")
+
+    filed(removed(listing, by=moderator))
+
+    assert told_to_answer(outbox) == [other.email]
+    assert "Tenir une caisse" in outbox.last(to=other.email).text
+
+
+def test_where_no_moderator_may_answer_the_administrators_are_told(market, moderator, outbox):
+    admins = [market.admin(), market.admin()]
+
+    filed(removed(market.need(), by=moderator))
+
+    assert told_to_answer(outbox) == [admin.email for admin in admins]
+
+
+def test_the_mail_that_asks_for_an_answer_does_not_say_who_reported(market, moderator, other, outbox):
+    report = dismissed(market, market.offer(), by=moderator)
+
+    contested(report)
+
+    told = outbox.last(to=other.email)
+    assert told.template == "appeal_to_answer"
+    assert report.email not in told.text
 
 
 def test_who_decided_first_neither_sees_it_wait_nor_answers(market, moderator, other):

@@ -21,6 +21,11 @@ TEXT = "Le texte dit bien ce que nous cherchons."
 WHY = "Le texte se comprend."
 
 
+@pytest.fixture(autouse=True)
+def one_second(clock):
+    """A link says when it was signed: time stands still."""
+
+
 @pytest.fixture
 def moderator(market):
     market.open_territory()
