@@ -84,11 +84,12 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A link as the page shows it. `as_of`: when it last worked, or when somebody last read it."""
+    """A link as the page shows it. `as_of`: when it last answered, or else when somebody wrote it down."""
 
     link: HelpLink
     url: str
     as_of: date
+    has_answered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def for_situation(situation: Situation) -> Help:
     shown = HelpLink.is_active & (HelpLink.failures < FAILURES_HIDE)
     for link in db.session.scalars(select(HelpLink).where(shown).order_by(HelpLink.position, HelpLink.id)):
         if _fits(link, situation) and len(families[link.family]) < SHOWN_MAX:
-            families[link.family].append(Filled(link, fill(link, values), _as_of(link)))
+            families[link.family].append(_filled(link, values))
     told = guides.near(
         skill_id=situation.skill.id,
         section=situation.sector.section if situation.sector else None,
@@ -263,11 +264,10 @@ def _values(situation: Situation) -> dict[str, str]:
     return told
 
 
-def _as_of(link: HelpLink) -> date:
-    """Return the day that the link was last known to be good."""
-    if link.tested_at is None or not is_alive(link.status):
-        return link.checked_on
-    return max(link.checked_on, link.tested_at.date())
+def _filled(link: HelpLink, values: Mapping[str, str]) -> Filled:
+    has_answered = link.tested_at is not None and is_alive(link.status)
+    as_of = link.tested_at.date() if link.tested_at and has_answered else link.checked_on
+    return Filled(link, fill(link, values), as_of, has_answered)
 
 
 def _require_sound(sheet: LinkSheet) -> None:
