@@ -504,7 +504,9 @@ class TestStructures:
         page = text(client.get(path))
         assert "suspendue depuis le" in page
         assert "Épicerie du Mail" in text(client.get("/moderation/structures?etat=suspendues"))
-        assert client.post(path, data={**reasons, "etape": "envoyer"}).status_code == 409
+        again = client.post(path, data={**reasons, "etape": "envoyer"})
+        assert again.status_code == 409
+        assert "Vous avez déjà traité cette structure : « Épicerie du Mail » est suspendue" in text(again)
         decision = db.session.query(ModerationDecision).one()
         assert client.post(f"/moderation/decisions/{decision.id}/retablir", data={}).status_code == 422
         client.post(f"/moderation/decisions/{decision.id}/retablir", data={"raison": "Elle s’est engagée."})
@@ -512,6 +514,11 @@ class TestStructures:
         db.session.rollback()
         assert db.session.get(Organisation, firm.id).suspended_at is None
         assert "est rétablie" in outbox.last(market.speaker(firm).email).subject
+
+    def test_its_public_page_leads_its_moderators_there(self, market, login, moderator, firm):
+        path, here = f"/structures/{firm.id}", f"/moderation/structures/{firm.id}"
+        assert here in text(login(moderator).get(path))
+        assert here not in text(login(market.moderator(LIFFRE_CORMIER)).get(path))
 
     def test_ones_own_is_for_somebody_else(self, market, login, moderator):
         own = market.organisation(manager=moderator)
@@ -528,9 +535,13 @@ class TestStructures:
         decision = db.session.query(ModerationDecision).one()
         assert "Rétablir l’annonce" in text(client.get(f"/moderation/annonces/{listing.id}"))
 
-        client.post(f"/moderation/decisions/{decision.id}/retablir", data={"raison": "Mal lue."})
+        back = f"/moderation/decisions/{decision.id}/retablir"
+        client.post(back, data={"raison": "Mal lue."})
 
         assert state_of(listing) is S.PUBLISHED
+        again = client.post(back, data={"raison": "Mal lue."})
+        assert again.status_code == 409
+        assert "est rétablie, depuis le" in text(again)
 
 
 class TestReasonTemplates:

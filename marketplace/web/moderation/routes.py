@@ -2,7 +2,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 
-from marketplace.models import DecisionAction
+from marketplace.models import DecisionAction, ModerationDecision
 from marketplace.models.moderation import FAVOURABLE
 from marketplace.services import desk, moderation, reason_templates
 from marketplace.services.desk import Review
@@ -84,19 +84,21 @@ def decide(listing_id: int) -> ResponseReturnValue:
 def restore(decision_id: int) -> ResponseReturnValue:
     """Take a decision back, on a listing or on a structure."""
     form = RestoreForm()
+    decision = moderation.find(decision_id, by=current_user)
     if not form.validate_on_submit():
-        decision = moderation.find(decision_id, by=current_user)
         return form_page("moderation/restore.html", form, decision=decision)
-    taken_back = moderation.restore(decision_id, by=current_user, reason=form.reason.data)
+    subject = _subject_of(decision)
+    try:
+        moderation.restore(decision_id, by=current_user, reason=form.reason.data)
+    except AlreadyDecided as error:
+        return too_late(error, **subject)
     flash("C’est rétabli, et la structure est prévenue.", "success")
-    if taken_back.organisation_id is not None:
-        return redirect(url_for(".structure", organisation_id=taken_back.organisation_id))
-    return redirect(url_for(".review", listing_id=taken_back.listing_id))
+    return redirect(subject["url"])
 
 
 def _form(found: Review) -> DecisionForm:
     templates = reason_templates.usable(found.item.listing.territory_siren)
-    return DecisionForm(tuple(ACTS), templates)
+    return DecisionForm(tuple(moderation.MOVES), templates)
 
 
 def _review(found: Review, form: DecisionForm, *, is_open: bool) -> ResponseReturnValue:
@@ -126,20 +128,38 @@ def _preview(found: Review, form: DecisionForm, statement: Statement) -> Respons
     )
 
 
+def too_late(
+    error: AlreadyDecided, *, what: str, name: str, url: str, next_url: str = ""
+) -> ResponseReturnValue:
+    """Tell who decided what, and when; what they left is one click away."""
+    is_mine = error.by == current_user.name
+    told = {"error": error, "what": what, "name": name, "url": url, "next_url": next_url}
+    return render_template("moderation/decided.html", is_mine=is_mine, **told), CONFLICT
+
+
+def _subject_of(decision: ModerationDecision) -> dict[str, str]:
+    """Return what too_late() tells of what was decided on."""
+    if decision.listing is not None:
+        url = url_for(".review", listing_id=decision.listing_id)
+        return {"what": "annonce", "name": decision.listing.title, "url": url}
+    url = url_for(".structure", organisation_id=decision.organisation_id)
+    return {
+        "what": "structure",
+        "name": decision.organisation.name if decision.organisation else "",
+        "url": url,
+    }
+
+
 def _too_late(error: AlreadyDecided, listing_id: int) -> ResponseReturnValue:
-    """Tell who decided what, and when; the listing as they left it is one click away."""
-    found = desk.review(listing_id, by=current_user)
-    asked = filters.asked()
-    around = desk.neighbours(listing_id, by=current_user, filters=asked.filters)
-    told = render_template(
-        "moderation/decided.html",
-        error=error,
-        listing=found.item.listing,
-        around=around,
-        asked=asked,
-        is_mine=error.by == current_user.name,
+    asked, listing = filters.asked(), desk.review(listing_id, by=current_user).item.listing
+    following = desk.neighbours(listing_id, by=current_user, filters=asked.filters).next
+    return too_late(
+        error,
+        what="annonce",
+        name=listing.title,
+        url=asked.url(".review", listing_id=listing_id),
+        next_url=asked.url(".review", listing_id=following) if following else "",
     )
-    return told, CONFLICT
 
 
 def _go_on(listing_id: int, action: DecisionAction) -> ResponseReturnValue:

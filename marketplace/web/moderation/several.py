@@ -38,7 +38,7 @@ def decide_many() -> ResponseReturnValue:
     except FieldError as error:
         flash(error.message, "error")
         return _back()
-    form = DecisionForm(tuple(ACTS), _templates(listings))
+    form = DecisionForm(tuple(moderation.MOVES), _templates(listings))
     if not form.validate_on_submit():
         return _page(form, versions, listings)
     try:

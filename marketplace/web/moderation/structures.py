@@ -6,11 +6,11 @@ from flask_login import current_user, login_required
 
 from marketplace.services import desk_structures, moderation, reason_templates
 from marketplace.services.desk_structures import StructureReview
-from marketplace.services.errors import FieldError
+from marketplace.services.errors import AlreadyDecided, FieldError
 from marketplace.services.text import is_keepable
 from marketplace.web.forms import form_page
 from marketplace.web.moderation.forms import ACTS, SEND, ReasonsForm, RestoreForm
-from marketplace.web.moderation.routes import bp
+from marketplace.web.moderation.routes import bp, too_late
 
 
 @bp.get("/moderation/structures")
@@ -60,6 +60,9 @@ def suspend(organisation_id: int) -> ResponseReturnValue:
     except FieldError as error:
         form.add_error(error)
         return _page(found, form)
+    except AlreadyDecided as error:
+        name, url = found.organisation.name, url_for(".structure", organisation_id=organisation_id)
+        return too_late(error, what="structure", name=name, url=url)
     flash("La structure est suspendue. Ses membres reçoivent les raisons par mail.", "success")
     return redirect(url_for(".structure", organisation_id=organisation_id))
 
