@@ -108,6 +108,11 @@ class Drawing:
     has_untold: bool = False
 
     @property
+    def has_none(self) -> bool:
+        """Say whether a shape stands for none, so that the legend must say how it looks."""
+        return any(shape.step == 0 for shape in self.shapes)
+
+    @property
     def has_outlines(self) -> bool:
         return bool(self.shapes or self.spots)
 

@@ -1,8 +1,8 @@
 """Where one workshop would answer many needs: which needs, in which commune, who could run it.
 
-How groups are found. The needs of one main skill that wait (published, without a match, not invited to a
-workshop to come) stand at their communes' points, and so do the candidate places: the communes of the
-territory. The candidate with the most needs within REACH_KM is taken (between equals the smaller sum of
+How groups are found. The needs of one main skill that wait (published, without a match, not in another
+workshop: see _in_a_workshop) stand at their communes' points, and so do the candidate places: the communes of
+the territory. The candidate with the most needs within REACH_KM is taken (between equals the smaller sum of
 distances, then the smaller INSEE code), its needs leave, and so on while FEWEST_NEEDS are left within reach
 of a candidate. So no need is in two proposals, and the same needs always give the same proposals.
 
@@ -14,12 +14,15 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import joinedload
+from sqlalchemy.sql import ColumnElement
 
+from marketplace import clock
 from marketplace.extensions import db
 from marketplace.models import (
     Commune,
@@ -44,6 +47,8 @@ FEWEST_NEEDS = 5
 # Who could run a workshop comes from this far at most.
 HELPERS_WITHIN_KM = 50
 HELPERS_SHOWN = 10
+# A need waits again this long after a workshop that nobody closed, or after which nobody answered.
+FREE_AGAIN_AFTER = timedelta(days=30)
 
 Distances = NDArray[np.float64]
 
@@ -177,11 +182,6 @@ def moderated(siren: str, *, by: User) -> Territory:
 
 def _waiting_by_skill(siren: str) -> list[list[Listing]]:
     """Return the needs that wait, by skill, where they are enough for a workshop."""
-    invited = exists().where(
-        WorkshopInvitation.need_id == Listing.id,
-        WorkshopInvitation.workshop_id == Workshop.id,
-        Workshop.state == WorkshopState.PLANNED,
-    )
     query = (
         select(Listing)
         .join(Listing.commune)
@@ -190,7 +190,7 @@ def _waiting_by_skill(siren: str) -> list[list[Listing]]:
             Listing.kind == ListingKind.NEED,
             market.is_open(),
             Commune.lat.is_not(None),
-            ~invited,
+            ~_in_a_workshop(),
         )
         .order_by(Listing.id)
         .options(
@@ -203,6 +203,22 @@ def _waiting_by_skill(siren: str) -> list[list[Listing]]:
     for need in db.session.scalars(query):
         by_skill[need.skill_id].append(need)
     return [needs for needs in by_skill.values() if len(needs) >= FEWEST_NEEDS]
+
+
+def _in_a_workshop() -> ColumnElement[bool]:
+    """A need is invited to one, or came to one and has not said yet whether that was enough."""
+    free_again = clock.now() - FREE_AGAIN_AFTER
+    asked = and_(
+        Workshop.state == WorkshopState.HELD,
+        WorkshopInvitation.attended.is_(True),
+        WorkshopInvitation.fulfilled.is_(None),
+    )
+    return exists().where(
+        WorkshopInvitation.need_id == Listing.id,
+        WorkshopInvitation.workshop_id == Workshop.id,
+        or_(Workshop.state == WorkshopState.PLANNED, asked),
+        Workshop.starts_at > free_again,
+    )
 
 
 def _proposals(

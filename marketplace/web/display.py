@@ -34,7 +34,6 @@ from marketplace.models import (
     Scope,
     SizeClass,
     TerritoryRoleKind,
-    WorkshopState,
     LinkFamily,
     LinkSize,
     GuideKind,
@@ -171,11 +170,6 @@ LABELS: dict[type[Enum], dict[Enum, str]] = {
     ModerationMode: {
         ModerationMode.BEFORE: "relecture avant publication",
         ModerationMode.AFTER: "relecture après publication",
-    },
-    WorkshopState: {
-        WorkshopState.PLANNED: "prévu",
-        WorkshopState.HELD: "a eu lieu",
-        WorkshopState.CANCELLED: "annulé",
     },
     Hidden: {
         Hidden.FEW: "moins de 5",

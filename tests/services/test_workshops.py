@@ -308,6 +308,28 @@ class TestHolding:
         assert workshops.follow_up(token, fulfilled=True).fulfilled is True
         assert db_session.get(Listing, needs[0].id).state is ListingState.WITHDRAWN
 
+    def test_who_came_is_in_no_other_proposal_until_they_answer(
+        self, held, market, needs, moderator, outbox, clock
+    ):
+        """Three did not come; with two new needs they are five, the two who came would make seven."""
+        with market.in_one_transaction():
+            new = [market.need() for _ in range(2)]
+
+        (proposal,) = workshop_proposals.find(RENNES_METROPOLE, by=moderator)
+        assert {one.need.id for one in proposal.travellers} == {one.id for one in [*needs[2:], *new]}
+
+        token = token_in(outbox.last(to=market.speaker(needs[0]).email))
+        workshops.follow_up(token, fulfilled=False)
+        (proposal,) = workshop_proposals.find(RENNES_METROPOLE, by=moderator)
+        assert len(proposal.travellers) == 6
+
+    def test_a_workshop_that_nobody_closed_does_not_keep_its_needs_for_ever(self, plan, moderator, clock):
+        plan()
+        clock.move(days=20 + workshop_proposals.FREE_AGAIN_AFTER.days + 1)
+
+        (proposal,) = workshop_proposals.find(RENNES_METROPOLE, by=moderator)
+        assert len(proposal.travellers) == 5
+
 
 class TestRights:
     @pytest.mark.parametrize("act", ["plan", "cancel", "hold", "show", "of_territory"])

@@ -37,7 +37,7 @@ def index(siren: str) -> ResponseReturnValue:
         proposals=workshop_proposals.find(siren, by=current_user),
         proposals_shown=PROPOSALS_SHOWN,
         page=page,
-        answers={each.id: workshops.answers_of(each) for each in page.items},
+        rows=[(each, workshops.answers_of(each), workshops.is_open(each)) for each in page.items],
     )
 
 
