@@ -32,7 +32,7 @@ from marketplace.models import (
     TerritoryRoleKind,
     User,
 )
-from marketplace.services import accounts, demo_desk, passwords, team, territories
+from marketplace.services import accounts, demo_desk, demo_guides, passwords, team, territories
 from marketplace.services.demo_script import Draft, Firm, Script, Town
 from marketplace.services.errors import NotAllowed, NotFound
 from marketplace.services.listings import LIFETIME, PERMANENT_LIFETIME
@@ -148,6 +148,7 @@ def load(
         if first:
             administrator = work.session.scalars(select(User).where(User.email == ADMINISTRATOR.email)).one()
             demo_desk.play(RENNES_METROPOLE, administrator=administrator)
+            demo_guides.play(RENNES_METROPOLE, administrator=administrator)
         work.entries.append(AuditEntry(action=_LOADED, subject_type="demonstration", subject_id=mark))
     return report
 

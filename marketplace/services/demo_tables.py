@@ -59,22 +59,23 @@ class Tables:
 @lru_cache(maxsize=1)
 def read_tables(folder: Path = FOLDER) -> Tables:
     """Return the tables, read once per process."""
-    contexts = _grouped(_rows(folder / "contexts.csv"), "trade")
-    trades = _rows(folder / "trades.csv")
+    contexts = _grouped(rows(folder / "contexts.csv"), "trade")
+    trades = rows(folder / "trades.csv")
     return Tables(
         trades={row["slug"]: _trade(row, contexts[(row["slug"],)]) for row in trades},
         trade_weights=tuple(int(row["weight"]) for row in trades),
-        skills=tuple(_skill(row) for row in _rows(folder / "skills.csv")),
-        texts=_grouped(_rows(folder / "skill_texts.csv"), "slug", "kind", "part"),
-        sentences=_grouped(_rows(folder / "sentences.csv"), "kind", "part"),
-        names=_grouped(_rows(folder / "names.csv"), "kind"),
-        flagged=tuple(row["text"] for row in _rows(folder / "flagged.csv")),
-        cast_firms=tuple(_rows(folder / "cast_firms.csv")),
-        cast_listings=tuple(_rows(folder / "cast_listings.csv")),
+        skills=tuple(_skill(row) for row in rows(folder / "skills.csv")),
+        texts=_grouped(rows(folder / "skill_texts.csv"), "slug", "kind", "part"),
+        sentences=_grouped(rows(folder / "sentences.csv"), "kind", "part"),
+        names=_grouped(rows(folder / "names.csv"), "kind"),
+        flagged=tuple(row["text"] for row in rows(folder / "flagged.csv")),
+        cast_firms=tuple(rows(folder / "cast_firms.csv")),
+        cast_listings=tuple(rows(folder / "cast_listings.csv")),
     )
 
 
-def _rows(path: Path) -> list[Row]:
+def rows(path: Path) -> list[Row]:
+    """Return the rows of one file of the demonstration."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter=";", strict=True))
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from marketplace.models import AuditEntry, Guide, GuideKind, GuideState
-from marketplace.services import guides
+from marketplace.services import demo_guides, guides
 from marketplace.services.errors import AlreadyDecided, FieldError, NotAllowed, NotFound, TooManyAttempts
 from marketplace.services.guides import GuideFilters, GuideSheet
 from tests.support.builders import LIFFRE_CORMIER, RENNES_METROPOLE
@@ -181,3 +181,12 @@ def test_nobody_floods_the_moderators(baker, monkeypatch):
         guides.propose(SHEET, by=baker)
     with pytest.raises(TooManyAttempts):
         guides.propose(SHEET, by=baker)
+
+
+def test_the_demonstration_has_guides_of_several_trades(market):
+    demo_guides.play(RENNES_METROPOLE, administrator=market.admin())
+
+    found = guides.search(GuideFilters()).items
+    assert {guide.kind for guide in found} == set(GuideKind)
+    assert len({guide.section for guide in found}) >= 4
+    assert all(".example/" in guide.url for guide in found if guide.url)
