@@ -155,6 +155,9 @@ def _check(config: Mapping[str, object]) -> None:
     for name, (low, high) in BOUNDS.items():
         if not low <= int(str(config[name])) <= high:
             raise ValueError(f"{name} must be between {low} and {high}, not {config[name]}")
+    for name in ("PROCONNECT_CLIENT_ID", "PROCONNECT_CLIENT_SECRET"):
+        if config["PROCONNECT_ISSUER"] and not config[name]:
+            raise ValueError(f"PROCONNECT_ISSUER needs {name}")
     for origin in str(config["WIDGET_ORIGINS"]).split():
         if not _ORIGIN.fullmatch(origin):
             raise ValueError(

@@ -102,6 +102,21 @@ def test_processes_that_start_together_share_one_secret(tmp_path):
     assert len(secrets.pop()) == 64
 
 
+@pytest.mark.parametrize(
+    "wrong", ["site.example", "https://a.example/page", "https://a.example;script-src", "'unsafe'", "*"]
+)
+def test_a_site_that_no_policy_can_name_is_refused_at_the_start(tmp_path, wrong):
+    with pytest.raises(ValueError, match="WIDGET_ORIGINS"):
+        settings.load({"WIDGET_ORIGINS": wrong}, tmp_path)
+
+
+def test_an_identity_provider_without_our_credentials_is_refused_at_the_start(tmp_path):
+    told = {"PROCONNECT_ISSUER": "https://issuer.example", "PROCONNECT_CLIENT_ID": "us"}
+    with pytest.raises(ValueError, match="PROCONNECT_CLIENT_SECRET"):
+        settings.load(told, tmp_path)
+    assert settings.load(told | {"PROCONNECT_CLIENT_SECRET": "x"}, tmp_path)
+
+
 def test_the_application_believes_as_many_proxies_as_it_is_told(tmp_path):
     told = {"X-Forwarded-For": "192.0.2.9", "X-Forwarded-Proto": "https"}
     seen = {}

@@ -57,13 +57,18 @@ def clean_campaign(text: str) -> str:
     return slugify(text[: 4 * CAMPAIGN_MAX], max_length=CAMPAIGN_MAX) or UNNAMED
 
 
-def figures() -> Sequence[CampaignFigures]:
-    """Return the campaigns of the last DAYS_SHOWN days that brought most; CAMPAIGNS_SHOWN of them."""
-    since = VisitCount.day > clock.now().date() - timedelta(days=DAYS_SHOWN)
+def figures(siren: str = "") -> Sequence[CampaignFigures]:
+    """Return the campaigns of the last DAYS_SHOWN days that brought most; CAMPAIGNS_SHOWN of them.
+
+    `siren`: for one territory only.
+    """
+    since = [VisitCount.day > clock.now().date() - timedelta(days=DAYS_SHOWN)]
+    if siren:
+        since.append(VisitCount.territory_siren == siren)
     total = func.sum(VisitCount.count)
-    most = select(VisitCount.campaign).where(since).group_by(VisitCount.campaign)
+    most = select(VisitCount.campaign).where(*since).group_by(VisitCount.campaign)
     names = list(db.session.scalars(most.order_by(total.desc(), VisitCount.campaign).limit(CAMPAIGNS_SHOWN)))
-    rows = select(VisitCount.campaign, VisitCount.kind, total).where(since, VisitCount.campaign.in_(names))
+    rows = select(VisitCount.campaign, VisitCount.kind, total).where(*since, VisitCount.campaign.in_(names))
     counts: dict[str, dict[VisitKind, int]] = {name: dict.fromkeys(VisitKind, 0) for name in names}
     for name, kind, count in db.session.execute(rows.group_by(VisitCount.campaign, VisitCount.kind)):
         counts[name][kind] = int(count)

@@ -34,7 +34,7 @@ NOT_THEIRS = (
 LAST_ADMIN = "Vous êtes la seule personne qui administre le site : nommez d’abord quelqu’un d’autre."
 # Columns that say whose row it is; another one that leads to a person tells what they did about others.
 _OWN = frozenset({"user_id", "author_id", "started_by_id", "reporter_id"})
-_SECRET = ("password", "secret", "token", "hash")
+_SECRET = ("password", "secret", "token", "hash", "sha256")
 _WITHDRAWABLE = tuple(state for state, targets in TRANSITIONS.items() if ListingState.WITHDRAWN in targets)
 
 

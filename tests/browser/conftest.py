@@ -20,6 +20,7 @@ import pytest
 
 from marketplace.settings import ROOT
 from tests.support import databases
+from tests.support.services import free_port
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 # No call home: the machine may have no network, and the site must not need any.
@@ -29,6 +30,8 @@ ARGUMENTS = [
 ]  # fmt: skip
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
 STARTS_WITHIN_SECONDS = 90
+# A site of somebody else that may frame the widget; tests play it.
+PARTNER_PORT = free_port()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ def site(sqlite: databases.Sqlite, tmp_path_factory: pytest.TempPathFactory) -> 
         "SECRET_KEY": "only for tests",
         "PUBLIC_URL": address,
         "DEMONSTRATION": "1",
+        "WIDGET_ORIGINS": f"http://localhost:{PARTNER_PORT}",
         "ARGON2_MEMORY_KIB": "64",
     }
     log = (folder / "log").open("wb")

@@ -58,6 +58,14 @@ def test_the_export_holds_what_is_kept_about_the_person_and_no_secret(market, pa
     assert person.password_hash not in json.dumps(told)
 
 
+def test_no_secret_of_a_second_factor_is_given(market):
+    moderator = market.moderator()
+    told = personal_data.export(moderator)["tables"]
+    assert "sealed_secret" not in str(told)
+    assert "code_hash" not in str(told)
+    assert "territory_role.user_id" in told
+
+
 def test_the_export_tells_nothing_of_others(market, pair):
     firm, other, _ = pair
     stranger = market.speaker(other)

@@ -8,11 +8,12 @@ from html import unescape
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from marketplace.extensions import db
 from marketplace.models import ListingState, VisitCount, VisitKind
-from marketplace.services import listings, sitemap
-from tests.support.builders import CESSON, RENNES_METROPOLE
+from marketplace.services import integration, listings, sitemap
+from tests.support.builders import CESSON, PASSWORD, RENNES_METROPOLE
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
@@ -91,6 +92,40 @@ def test_figures_of_visits_are_shown(client):
     )
 
 
+def test_figures_are_those_of_the_territory_that_one_chose(client, market):
+    market.open_territory(RENNES_METROPOLE)
+    client.get(f"/besoins?campagne=mairie&territoire={RENNES_METROPOLE}")
+    client.get("/besoins?campagne=ailleurs")
+    page = client.get(f"/integration?territoire={RENNES_METROPOLE}").text
+    assert "mairie</th>" in page
+    assert "ailleurs</th>" not in page
+
+
+def test_a_day_holds_so_many_campaigns_and_the_others_together(client, monkeypatch):
+    monkeypatch.setattr(integration, "ROWS_A_DAY", 2)
+    for campaign in ("a", "b", "c", "d", "a"):
+        client.get(f"/besoins?campagne={campaign}&territoire={RENNES_METROPOLE}")
+    assert sorted(counted()) == [
+        (VisitKind.LINK, "a", RENNES_METROPOLE, 2),
+        (VisitKind.LINK, "autres", "", 2),
+        (VisitKind.LINK, "b", RENNES_METROPOLE, 1),
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["x", "1" * 500, "243500139 ", "'; DROP TABLE", "%00"])
+def test_a_territory_that_is_none_counts_as_none(client, wrong):
+    client.get("/besoins", query_string={"campagne": "cci", "territoire": wrong.replace("%00", "\ufffd")})
+    assert counted() == [(VisitKind.LINK, "cci", "", 1)]
+
+
+def test_a_database_that_is_busy_costs_a_visit_and_no_page(client, monkeypatch):
+    def busy(*_args, **_options):
+        raise OperationalError("UPDATE", {}, Exception("locked"))
+
+    monkeypatch.setattr(integration, "count_visit", busy)
+    assert client.get("/besoins?campagne=cci").status_code == 200
+
+
 # --- Widget ---
 
 
@@ -124,6 +159,19 @@ def test_the_widget_touches_no_session_even_of_somebody_logged_in(client, login,
     assert "<script" not in response.text
     assert policy_of(response)["default-src"] == "'none'"
     assert "script-src" not in policy_of(response)
+
+
+def test_whoever_stays_logged_in_is_a_visitor_there(app, client, market):
+    person = market.user()
+    sent = {"mail": person.email, "mot_de_passe": PASSWORD, "rester_connecte": "y"}
+    client.post("/connexion", data=sent)
+    client.delete_cookie("session")
+    for path in ("/widget/annonces", "/flux/annonces.atom", "/sitemap.xml", "/sitemap-pages.xml"):
+        response = client.get(path)
+        assert response.status_code == 200, path
+        assert "Set-Cookie" not in response.headers
+    assert client.get("/widget/nulle-part").status_code == 404
+    assert client.get("/mon-espace").status_code == 200
 
 
 def test_only_the_sites_of_the_setting_frame_the_widget_and_nobody_frames_a_page(app, client):
@@ -196,14 +244,6 @@ def test_the_widget_is_not_sent_twice(client, market):
     first = client.get("/widget/annonces")
     again = client.get("/widget/annonces", headers={"If-None-Match": first.headers["ETag"]})
     assert again.status_code == 304
-
-
-def test_a_site_that_cannot_frame_anything_is_refused_at_the_start(app):
-    from marketplace import create_app
-
-    for wrong in ("francenum.example", "https://a.example/page", "https://a.example;script-src", "'unsafe'"):
-        with pytest.raises(ValueError, match="WIDGET_ORIGINS"):
-            create_app({"WIDGET_ORIGINS": wrong, "DATABASE_URL": "sqlite://", "SECRET_KEY": "x"})
 
 
 # --- The page that shows how ---

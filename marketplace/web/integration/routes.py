@@ -38,7 +38,7 @@ def show() -> ResponseReturnValue:
             form=form,
             example=builder.example(asked, form),
             parameters=builder.PARAMETERS,
-            figures=integration.figures(),
+            figures=integration.figures(asked.filters.territory.siren if asked.filters.territory else ""),
             days=integration.DAYS_SHOWN,
             origins=str(current_app.config["WIDGET_ORIGINS"]).split(),
         )

@@ -1,9 +1,8 @@
-"""Counting the visits that a campaign's link, a widget or a feed brings, once the page is answered."""
+"""Counting the visits that a campaign's link, a widget or a feed brings, once the answer has gone."""
 
 from flask import Flask, Response, current_app, request
 from sqlalchemy.exc import OperationalError
 
-from marketplace.extensions import db
 from marketplace.models import VisitKind
 from marketplace.services import integration
 
@@ -15,17 +14,29 @@ def init_app(app: Flask) -> None:
     app.after_request(_count)
 
 
+def count_later(response: Response, kind: VisitKind, *, campaign: str, siren: str) -> None:
+    """Count a visit when the answer is sent: nobody waits for a database that is busy."""
+    # A proxy of the application ends with the request.
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def count() -> None:
+        with app.app_context():
+            try:
+                integration.count_visit(kind, campaign=campaign, siren=siren)
+            except OperationalError:  # better a visit too few than a worker stuck
+                app.logger.warning("a visit was not counted", exc_info=True)
+
+    response.call_on_close(count)
+
+
 def _count(response: Response) -> Response:
     if _is_visit(response):
-        try:
-            integration.count_visit(
-                KINDS.get(request.args.get("origine", ""), VisitKind.LINK),
-                campaign=request.args.get("campagne", ""),
-                siren=request.args.get("territoire", ""),
-            )
-        except OperationalError:  # a busy database: better a visit too few than a page too few
-            db.session.rollback()
-            current_app.logger.warning("a visit was not counted", exc_info=True)
+        count_later(
+            response,
+            KINDS.get(request.args.get("origine", ""), VisitKind.LINK),
+            campaign=request.args.get("campagne", ""),
+            siren=request.args.get("territoire", ""),
+        )
     return response
 
 

@@ -10,6 +10,7 @@ from marketplace.services import integration, search
 from marketplace.services.directory import Sort
 from marketplace.web.directory import filters
 from marketplace.web.directory.filters import Asked
+from marketplace.web.integration import visits
 
 NUMBER_MAX, NUMBER_USUAL = 10, 5
 THEMES = {"auto": "Comme l’appareil", "clair": "Clair", "sombre": "Sombre"}
@@ -60,7 +61,7 @@ def page(widget: Widget) -> Response:
     response.cache_control.max_age = MAX_AGE
     response.add_etag()
     if _is_seen_elsewhere():
-        integration.count_visit(VisitKind.WIDGET_SHOWN, campaign=widget.campaign, siren=widget.siren)
+        visits.count_later(response, VisitKind.WIDGET_SHOWN, campaign=widget.campaign, siren=widget.siren)
     response.make_conditional(request)
     return response
 
