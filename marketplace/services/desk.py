@@ -85,13 +85,14 @@ class Review:
     """A listing as its moderator reads it. `is_own`: of a structure they speak for; somebody else decides.
 
     `passages`: what the pre-checks saw in the text; `to_take_back`: the decision that keeps it offline, if it
-    may be taken back.
+    may be taken back; `case_id`: of the open case of reports on it.
     """
 
     item: QueueItem
     passages: Sequence[Passage]
     history: Sequence[ModerationDecision]
     to_take_back: ModerationDecision | None
+    case_id: int | None
     is_own: bool
 
 
@@ -143,6 +144,7 @@ def review(listing_id: int, *, by: User) -> Review:
         item=item,
         passages=prechecks.passages(listing.title, listing.description),
         history=past,
+        case_id=None if own else report_cases.open_case_ids([listing_id]).get(listing_id),
         to_take_back=None if own else moderation.to_take_back(past, listing.state),
         is_own=own,
     )
@@ -261,7 +263,7 @@ def _keys(query: Select[Any]) -> list[tuple[int, tuple[Any, ...]]]:
 
 
 def _stood_here(rank: tuple[Any, ...], filters: QueueFilters) -> bool:
-    """Say whether a listing of this rank was ever in this order: sent, and not looked at among those online."""
+    """Say whether a listing of this rank was ever in this order."""
     return filters.view is QueueView.WAITING and rank[1] is not None
 
 

@@ -37,6 +37,40 @@ def test_an_approval_needs_no_reason(market):
     assert decide(market, DecisionAction.APPROVE).ground is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "constraint"),
+    [
+        ({"action": DecisionAction.SUSPEND, "listing": True}, "suspends_organisations"),
+        ({"action": DecisionAction.REMOVE, "organisation": True}, "suspends_organisations"),
+        ({"action": DecisionAction.SUSPEND, "organisation": True, "listing": True}, "one_subject"),
+        ({"action": DecisionAction.APPROVE}, "one_subject|suspends_organisations"),
+        ({"action": DecisionAction.RESTORE, "listing": True}, "restore_reverses"),
+    ],
+)
+def test_a_decision_is_about_one_thing_that_it_can_be_about(market, fields, constraint):
+    reasons = {"ground": DecisionGround.UNCLEAR, "facts": "Le texte…", "snapshot": {}}
+    subject = {
+        "listing_id": market.need().id if fields.get("listing") else None,
+        "organisation_id": market.organisation().id if fields.get("organisation") else None,
+    }
+    db.session.add(ModerationDecision(action=fields["action"], **subject, **reasons))
+    with refused(constraint):
+        db.session.commit()
+
+
+def test_a_decision_is_taken_back_once(market):
+    listing = market.need()
+    first = market.rejection(listing)
+    for _ in range(2):
+        db.session.add(
+            ModerationDecision(
+                listing_id=listing.id, action=DecisionAction.RESTORE, reverses_id=first.id, snapshot={}
+            )
+        )
+    with refused("reverses_id"):
+        db.session.commit()
+
+
 def test_a_decision_outlives_its_moderator(market):
     moderator = market.moderator()
     decision = decide(market, DecisionAction.APPROVE, moderator_id=moderator.id)

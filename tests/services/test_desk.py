@@ -227,6 +227,13 @@ def test_a_reported_listing_is_told(market, moderator):
     assert ("reported" in flags[loud.id], "reported" in flags[quiet.id]) == (True, False)
 
 
+def test_the_case_of_a_reported_listing_is_one_step_away(market, moderator):
+    listing = market.offer()
+    case = market.case(listing)
+    assert desk.review(listing.id, by=moderator).case_id == case.id
+    assert desk.review(market.offer().id, by=moderator).case_id is None
+
+
 def test_the_queue_can_be_cut_by_skill_domain_territory_and_age(market, moderator, clock):
     shop = market.need(state=S.PENDING, submitted_at=clock.now - timedelta(days=8))
     sheet = market.need(state=S.PENDING, skill="tableur", submitted_at=clock.now - timedelta(days=2))
