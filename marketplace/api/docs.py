@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace.api import problems, spec
 from marketplace.api.http import BODY_MAX, PARTNER_PREFIX
+from marketplace.api.schemas import ID_MAX
 
 bp = Blueprint("api_docs", __name__)
 
@@ -75,6 +76,12 @@ NEW_LISTING: Mapping[str, Any] = {
     "places": ["helper", "learner"],
     "radius_km": 20,
 }
+_SIMPLE = {
+    "boolean": "true ou false",
+    "integer": "identifiant",
+    "date": "date, comme 2026-11-24",
+    "string": "texte",
+}
 
 
 @bp.get("/api")
@@ -91,33 +98,45 @@ def show() -> ResponseReturnValue:
 
 
 def _operations() -> Iterator[Operation]:
-    for path, methods in spec.current()["paths"].items():
+    for path, methods in sorted(spec.current()["paths"].items()):
         for method, told in methods.items():
             yield Operation(
                 method=method.upper(),
                 path=path,
                 says=told["summary"],
-                parameters=[_parameter(each) for each in told["parameters"]],
+                parameters=[*map(_parameter, told["parameters"]), *_of_body(told)],
                 is_for_partners=path.startswith(PARTNER_PREFIX),
             )
 
 
 def _parameter(told: Mapping[str, Any]) -> Parameter:
-    schema = told["schema"]
     return Parameter(
         name=told["name"],
         says=told.get("description", ""),
-        form=_form(schema),
+        form=_form(told["schema"]),
         is_required=told.get("required", False),
     )
 
 
+def _of_body(told: Mapping[str, Any]) -> Iterator[Parameter]:
+    if "requestBody" not in told:
+        return
+    reference = told["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    schema = spec.current()["components"]["schemas"][reference.rpartition("/")[2]]
+    for name, field in schema["properties"].items():
+        yield Parameter(name, field.get("description", ""), _form(field), name in schema["required"])
+
+
 def _form(schema: Mapping[str, Any]) -> str:
     """Return which values there are, in French."""
+    if "anyOf" in schema:
+        return _form(schema["anyOf"][0])
     if "enum" in schema:
         return " ou ".join(schema["enum"])
-    if schema["type"] == "integer":
+    if schema["type"] == "array":
+        return f"liste : {_form(schema['items'])}"
+    if schema["type"] == "integer" and schema["maximum"] < ID_MAX:
         return f"de {schema['minimum']} à {schema['maximum']}"
-    if schema.get("format") == "date":
-        return "date, comme 2026-11-24"
-    return "texte"
+    if "minLength" in schema:
+        return f"{schema['minLength']} à {schema['maxLength']} caractères"
+    return _SIMPLE[schema.get("format", schema["type"])]

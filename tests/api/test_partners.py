@@ -91,7 +91,9 @@ def test_a_text_that_sets_off_a_check_waits(chamber, baker):
 def test_the_audit_log_names_the_partner_and_the_token(chamber, baker):
     listing_id = chamber.create(baker).json["id"]
     chamber.close(listing_id)
-    lines = db.session.scalars(select(AuditEntry).where(AuditEntry.action.startswith("partner.listing")))
+    lines = db.session.scalars(
+        select(AuditEntry).where(AuditEntry.action.startswith("partner.listing")).order_by(AuditEntry.id)
+    )
     told = [(line.action, line.subject_id, line.after["partner"], line.after["token"]) for line in lines]
     assert told == [
         ("partner.listing_created", str(listing_id), "Chambre de métiers", chamber.token.prefix),

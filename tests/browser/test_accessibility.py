@@ -26,7 +26,8 @@ DESK = (
     "/moderation/guides",
     "/moderation/structures", "/moderation/motifs", "/moderation/motifs/243500139/nouveau",
     "/moderation?etat=en-ligne&q=caisse", "/moderation", "/territoires/243500139/tableau-de-bord",
-    "/territoires/243500139/partenaires", "/territoires/243500139/ateliers", "/moderation/signalements", "/moderation/signalements?etat=clos",
+    "/territoires/243500139/partenaires",
+    "/territoires/243500139/ateliers", "/moderation/signalements", "/moderation/signalements?etat=clos",
     "/moderation/recours", "/moderation/recours?etat=clos",
 )  # fmt: skip
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}

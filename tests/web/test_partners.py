@@ -64,7 +64,9 @@ def test_a_token_is_taken_back(moderator):
     (token,) = tokens()
     assert token.revoked_at is not None
     assert "Retiré" in moderator.get(PAGE).text
-    actions = db.session.scalars(select(AuditEntry.action).where(AuditEntry.action.like("partner.%")))
+    actions = db.session.scalars(
+        select(AuditEntry.action).where(AuditEntry.action.like("partner.%")).order_by(AuditEntry.id)
+    )
     assert list(actions) == ["partner.token_issued", "partner.token_revoked"]
 
 
@@ -120,7 +122,9 @@ def test_a_structure_gives_and_takes_back_its_accord(market, login, client, app)
 
     client.post(f"{page}/{chamber.token.partner_id}", data={"reponse": "retirer"})
     assert chamber.create(organisation).status_code == 403
-    actions = db.session.scalars(select(AuditEntry.action).where(AuditEntry.action.like("partner.consent%")))
+    actions = db.session.scalars(
+        select(AuditEntry.action).where(AuditEntry.action.like("partner.consent%")).order_by(AuditEntry.id)
+    )
     assert list(actions) == ["partner.consent_given", "partner.consent_withdrawn"]
 
 
