@@ -43,24 +43,22 @@ def mapped() -> frozenset[str]:
     """Return the subjects, folded, that stand for a skill."""
     with_skill = exists().where(ProviderThemeSkill.theme_id == ProviderTheme.id)
     told = dict(db.session.execute(select(ProviderTheme.key, with_skill)).all())
-    first = {fold(theme) for theme in provider_lists.themes()}
-    return frozenset(key for key in first | set(told) if told.get(key, True))
+    return frozenset(key for key in {*_first_skills(), *told} if told.get(key, True))
 
 
 def add(work: Work, themes: Mapping[str, str]) -> dict[str, int]:
-    """Write subjects that are new, with the skills of the settings; return the ids of all by folded text."""
-    known = dict(work.session.execute(select(ProviderTheme.key, ProviderTheme.id)).all())
-    first = {fold(theme): (theme, slugs) for theme, slugs in provider_lists.themes().items()}
-    labels = {key: theme for key, (theme, _) in first.items()} | dict(themes)
+    """Write subjects that are new, with the skills they stand for at first; return all ids by folded text."""
+    labels = {fold(theme): theme for theme in provider_lists.themes()} | dict(themes)
+    known = _ids(work)
     new = [{"key": key, "label": label} for key, label in labels.items() if key not in known]
     for rows in chunks(new, _AT_ONCE):
         work.session.execute(insert(ProviderTheme), rows)
-    known = dict(work.session.execute(select(ProviderTheme.key, ProviderTheme.id)).all())
+    known, first = _ids(work), _first_skills()
     skills = dict(work.session.execute(select(Skill.slug, Skill.id)).all())
     links = [
         {"theme_id": known[row["key"]], "skill_id": skills[slug]}
         for row in new
-        for slug in first.get(row["key"], ("", ()))[1]
+        for slug in first.get(row["key"], ())
     ]
     if links:
         work.session.execute(insert(ProviderThemeSkill), links)
@@ -110,6 +108,17 @@ def set_skills(theme_id: int, slugs: Iterable[str], *, by: User) -> ProviderThem
             "provider_theme.mapped", theme, by=by, before={"skills": before}, after={"skills": sorted(ids)}
         )
     return theme
+
+
+def _first_skills() -> dict[str, Sequence[str]]:
+    """Return the skills (slugs) of a subject at first: those of the settings, else the one that it names."""
+    names = db.session.execute(select(Skill.slug, Skill.label)).all()
+    named: dict[str, Sequence[str]] = {fold(text): [slug] for slug, label in names for text in (slug, label)}
+    return named | {fold(theme): slugs for theme, slugs in provider_lists.themes().items()}
+
+
+def _ids(work: Work) -> dict[str, int]:
+    return dict(work.session.execute(select(ProviderTheme.key, ProviderTheme.id)).all())
 
 
 def _slugs(theme_id: int) -> list[str]:

@@ -4,8 +4,8 @@
 
 A list in the columns of Qualiopi's, made up over all communes, each row with subjects of ours so that none is
 left out. Told for the first import, for the same file again, and for one in which a tenth has changed and a
-twentieth is gone: seconds of the clock and of this process, and the most memory it ever held. Each import runs
-in a process of its own, as the command does. The goal: each in 60 s and 300 MB, judged by the time of the
+twentieth is gone: seconds of the clock and of this process, and the most memory it ever held. Each import is
+run in a process of its own, as the command does. The goal: each in 60 s and 300 MB, judged by the time of the
 process, because what else the machine does is not the import's.
 """
 

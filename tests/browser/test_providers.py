@@ -48,9 +48,9 @@ def test_a_firm_says_what_it_thinks_and_a_moderator_lets_it_appear(visit):
     address = firm.page.url
     firm.page.get_by_role("link", name="Donner un avis").click()
     assert faults_of(firm) == []
-    firm.page.get_by_label("4 – Satisfait").check()
+    firm.page.get_by_text("4 – Satisfait").click()
     firm.page.get_by_label("Votre avis", exact=True).fill(TEXT)
-    firm.page.get_by_label("Je déclare de bonne foi").check()
+    firm.page.get_by_text("Je déclare de bonne foi").click()
     firm.page.get_by_role("button", name="Envoyer mon avis").click()
     assert firm.page.get_by_text("relu par la modération avant de paraître").is_visible()
 

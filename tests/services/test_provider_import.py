@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import selectinload
 
 from marketplace.adapters.provider_files import BrokenFile
 from marketplace.extensions import db
@@ -84,6 +85,13 @@ class TestWhatIsKept:
         )
         themes = db.session.scalars(select(ProviderTheme).join(ProviderLabel.themes)).all()
         assert {theme.label for theme in themes} == {"Vente en ligne", "Réseaux sociaux"}
+
+    def test_a_subject_that_is_the_name_of_a_skill_stands_for_it(self, bring):
+        bring("csv", CSV, [of_chamber(1).replace("Site internet|Bureautique", "Tableur|rgpd|Tricot")])
+
+        told = select(ProviderTheme).join(ProviderLabel.themes).options(selectinload(ProviderTheme.skills))
+        skills = {theme.label: [skill.slug for skill in theme.skills] for theme in db.session.scalars(told)}
+        assert skills == {"Tableur": ["tableur"], "rgpd": ["rgpd"], "Tricot": []}
 
     def test_a_list_without_subjects_has_those_of_its_settings(self, bring):
         bring("activateurs", ACTIVATEURS.rpartition(";")[0], ["ACT-1;Le Clic;Public;;35000;Rennes"])
