@@ -227,17 +227,25 @@ def _detection(follows_notice: bool, flags: list[str]) -> Detection:
 
 
 def _complaints(scope: _Scope) -> Complaints:
-    contested = select(
-        ModerationDecision.action, Appeal.outcome, Appeal.created_at, Appeal.decided_at
-    ).outerjoin(ModerationDecision, ModerationDecision.id == Appeal.decision_id)
-    received = db.session.execute(contested.where(scope(Appeal.territory_siren, Appeal.created_at))).all()
-    decided = db.session.execute(contested.where(scope(Appeal.territory_siren, Appeal.decided_at))).all()
-    outcomes = Counter((each.outcome, _basis(each.action)) for each in decided)
+    counted = (
+        select(ModerationDecision.action, Appeal.outcome, func.count().label("number"))
+        .select_from(Appeal)
+        .outerjoin(ModerationDecision, ModerationDecision.id == Appeal.decision_id)
+        .group_by(ModerationDecision.action, Appeal.outcome)
+    )
+    in_year = scope(Appeal.territory_siren, Appeal.decided_at)
+    received: Counter[AppealBasis] = Counter()
+    for row in db.session.execute(counted.where(scope(Appeal.territory_siren, Appeal.created_at))):
+        received[_basis(row.action)] += row.number
+    decided = {
+        (row.outcome, _basis(row.action)): row.number for row in db.session.execute(counted.where(in_year))
+    }
+    spans = db.session.execute(select(Appeal.created_at, Appeal.decided_at).where(in_year))
     return Complaints(
-        received=Counter(_basis(each.action) for each in received),
-        upheld={basis: outcomes[AppealOutcome.UPHELD, basis] for basis in AppealBasis},
-        reversed={basis: outcomes[AppealOutcome.REVERSED, basis] for basis in AppealBasis},
-        median_seconds=_median((each.created_at, each.decided_at) for each in decided),
+        received=received,
+        upheld={basis: decided.get((AppealOutcome.UPHELD, basis), 0) for basis in AppealBasis},
+        reversed={basis: decided.get((AppealOutcome.REVERSED, basis), 0) for basis in AppealBasis},
+        median_seconds=_median((row.created_at, row.decided_at) for row in spans),
     )
 
 
