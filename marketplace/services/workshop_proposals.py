@@ -123,15 +123,16 @@ class Helper:
 def find(siren: str, *, by: User) -> list[Proposal]:
     """Return the workshops that would help, the most needs first. Raises NotFound outside one's territories.
 
-    O(candidates × needs) for each group; three queries.
+    O(candidates² + candidates × needs) for each skill and group; three queries.
     """
     territory = moderated(siren, by=by)
     query = select(Commune).where(Commune.territory_siren == siren, Commune.lat.is_not(None))
     candidates = db.session.scalars(query.order_by(Commune.insee)).all()
+    between = _distances(candidates)
     found = [
         proposal
         for needs in _waiting_by_skill(siren)
-        for proposal in _proposals(territory, candidates, needs)
+        for proposal in _proposals(territory, candidates, between, needs)
     ]
     return sorted(found, key=lambda one: (-len(one.travellers), one.skill.label, one.centre.insee))
 
@@ -189,6 +190,7 @@ def _waiting_by_skill(siren: str) -> list[list[Listing]]:
             Listing.territory_siren == siren,
             Listing.kind == ListingKind.NEED,
             market.is_open(),
+            Commune.territory_siren == siren,
             Commune.lat.is_not(None),
             ~_in_a_workshop(),
         )
@@ -222,9 +224,11 @@ def _in_a_workshop() -> ColumnElement[bool]:
 
 
 def _proposals(
-    territory: Territory, candidates: Sequence[Commune], needs: Sequence[Listing]
+    territory: Territory, candidates: Sequence[Commune], between: Distances, needs: Sequence[Listing]
 ) -> Iterator[Proposal]:
-    distances = _distances(candidates, needs)
+    """Give the proposals of the needs of one skill. `between`: km between each two candidates."""
+    at = {commune.insee: index for index, commune in enumerate(candidates)}
+    distances = between[:, [at[need.commune_insee] for need in needs]]
     for centre, group in _groups(distances):
         place = _median(distances[:, group])
         yield Proposal(
@@ -240,16 +244,11 @@ def _proposals(
         )
 
 
-def _distances(candidates: Sequence[Commune], needs: Sequence[Listing]) -> Distances:
-    """Return km from each candidate (rows) to the commune of each need (columns)."""
-    lats, lons = ([getattr(need.commune, name) for need in needs] for name in ("lat", "lon"))
-    rows = [market.distances_km(*_point(candidate), lats, lons) for candidate in candidates]
-    return np.array(rows).reshape(len(candidates), len(needs))
-
-
-def _point(commune: Commune) -> tuple[float, float]:
-    assert commune.lat is not None and commune.lon is not None  # noqa: S101  (candidates have a point)
-    return commune.lat, commune.lon
+def _distances(communes: Sequence[Commune]) -> Distances:
+    """Return km from each commune (rows) to each (columns); all have a point."""
+    points = np.array([(one.lat, one.lon) for one in communes], np.float64).reshape(-1, 2)
+    rows = [market.distances_km(lat, lon, points[:, 0], points[:, 1]) for lat, lon in points]
+    return np.array(rows).reshape(len(communes), len(communes))
 
 
 def _groups(distances: Distances) -> Iterator[tuple[int, list[int]]]:
