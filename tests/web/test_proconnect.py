@@ -122,6 +122,12 @@ def test_an_account_with_this_address_is_opened_and_its_owner_told(come_back, ma
     assert outbox.last(person.email).template == "identity_linked"
 
 
+def test_a_second_factor_is_asked_for_as_after_a_password(client, come_back, market):
+    market.moderator(email="lea@boulangerie.example")
+    assert come_back().location == "/connexion/verification"
+    assert not is_in(client)
+
+
 def test_a_password_set_by_whoever_never_confirmed_the_address_does_not_stay(come_back, market):
     squatter = market.user("lea@boulangerie.example", confirmed=False)
     version = squatter.session_version

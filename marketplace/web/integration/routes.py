@@ -24,6 +24,7 @@ bp = Blueprint("integration", __name__)
 
 SCRIPT_MAX_AGE = 86_400  # seconds
 MAP_MAX_AGE = 3600
+PIECES_AT_ONCE = 500
 
 
 @bp.get("/integration")
@@ -85,8 +86,9 @@ def sitemap_file(name: str) -> Response:
 
 
 def _lines(addresses: Iterator[tuple[str, datetime | None]]) -> Iterator[str]:
-    template = current_app.jinja_env.get_template("integration/sitemap.xml")
-    yield from template.generate(addresses=addresses)
+    lines = current_app.jinja_env.get_template("integration/sitemap.xml").stream(addresses=addresses)
+    lines.enable_buffering(PIECES_AT_ONCE)  # each piece is a write to the network
+    yield from lines
 
 
 def _xml(body: Any) -> Response:
