@@ -1,5 +1,6 @@
 """The journal: what the browser of a moderator gets, and what a spreadsheet."""
 
+import ast
 import csv
 from io import StringIO
 
@@ -7,6 +8,8 @@ import pytest
 
 from marketplace.models import User
 from marketplace.services.work import unit_of_work
+from marketplace.settings import ROOT
+from marketplace.web.audit import words
 from tests.support.builders import LIFFRE_CORMIER, RENNES_METROPOLE
 from tests.support.queries import counted
 
@@ -136,3 +139,18 @@ def test_the_file_of_many_lines_is_whole(browser, market):
     assert [line["motif"] for line in table(browser.get(f"{PAGE}.csv"))] == [
         str(n) for n in range(249, -1, -1)
     ]
+
+
+def acts_in_the_code():
+    """Return each act that a service names when it writes to the log, where it is a plain text."""
+    for file in (ROOT / "marketplace").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            is_audit = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "audit"
+            if is_audit and node.args and isinstance(node.args[0], ast.Constant):
+                yield node.args[0].value
+
+
+def test_every_act_has_its_words():
+    codes = set(acts_in_the_code())
+    assert len(codes) > 40
+    assert sorted(codes - set(words.ACTIONS)) == []

@@ -1,6 +1,6 @@
 """Every address of the desk, and who gets through: a new one fails here until its row says for whom it is.
 
-The exact answers stand in test_rights.py; here each role is tried, and whoever is refused has written nothing.
+The exact answers stand in test_rights.py; here each role is tried, and whoever is refused wrote nothing.
 """
 
 from typing import NamedTuple
