@@ -5,7 +5,7 @@ knows takes its parameter with it: better a page without a filter than a wrong o
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from urllib.parse import urlencode, urlsplit
@@ -118,11 +118,13 @@ class Offline(Exception):
 
 def for_situation(situation: Situation) -> Help:
     """Return the links that fit, filled, and guides of the same trade or subject."""
-    values = _values(situation)
-    families: dict[LinkFamily, list[Filled]] = {family: [] for family in LinkFamily}
     shown = HelpLink.is_active & (HelpLink.failures < FAILURES_HIDE)
-    for link in db.session.scalars(select(HelpLink).where(shown).order_by(HelpLink.position, HelpLink.id)):
-        if _fits(link, situation) and len(families[link.family]) < SHOWN_MAX:
+    found = db.session.scalars(select(HelpLink).where(shown).order_by(HelpLink.position, HelpLink.id))
+    links = [link for link in found if _fits(link, situation)]
+    values = _values(situation, _placeholders(links))
+    families: dict[LinkFamily, list[Filled]] = {family: [] for family in LinkFamily}
+    for link in links:
+        if len(families[link.family]) < SHOWN_MAX:
             families[link.family].append(_filled(link, values))
     told = guides.near(
         skill_id=situation.skill.id,
@@ -242,26 +244,36 @@ def _fits(link: HelpLink, situation: Situation) -> bool:
     return (link.size is LinkSize.TPE) == (situation.size in TPE)
 
 
-def _values(situation: Situation) -> dict[str, str]:
-    """Return what is known, by placeholder. `subject`: the word that people use for the skill."""
-    named = select(SkillWord.text).where(
-        SkillWord.skill_id == situation.skill.id, SkillWord.kind == WordKind.SYNONYM
-    )
-    subject = db.session.scalar(named.order_by(SkillWord.is_added, SkillWord.id).limit(1))
-    told = {"skill": situation.skill.label, "subject": subject or situation.skill.label}
+def _placeholders(links: Sequence[HelpLink]) -> set[str]:
+    return {match["placeholder"] for link in links for match in _PARAMETER.finditer(link.parameters)}
+
+
+def _values(situation: Situation, wanted: Collection[str]) -> dict[str, str]:
+    """Return what is known, by placeholder; what takes a query only where it is wanted."""
+    told = {"skill": situation.skill.label}
+    if "subject" in wanted:
+        told["subject"] = _subject(situation.skill)
     if situation.commune:
-        first = select(func.min(Postcode.code)).where(Postcode.commune_insee == situation.commune.insee)
         told |= {
             "commune": situation.commune.name,
             "insee": situation.commune.insee,
-            "postcode": db.session.scalar(first) or "",
             "department": situation.commune.department_code,
         }
+    if situation.commune and "postcode" in wanted:
+        first = select(func.min(Postcode.code)).where(Postcode.commune_insee == situation.commune.insee)
+        told["postcode"] = db.session.scalar(first) or ""
     if situation.sector:
         told |= {"naf": situation.sector.code, "section": situation.sector.section}
     if situation.size:
         told["size"] = LinkSize.TPE if situation.size in TPE else LinkSize.PME
     return told
+
+
+def _subject(skill: Skill) -> str:
+    """Return the word that people use for the skill: the first of its synonyms."""
+    named = SkillWord.skill_id == skill.id, SkillWord.kind == WordKind.SYNONYM
+    query = select(SkillWord.text).where(*named).order_by(SkillWord.is_added, SkillWord.id)
+    return db.session.scalar(query.limit(1)) or skill.label
 
 
 def _filled(link: HelpLink, values: Mapping[str, str]) -> Filled:

@@ -4,7 +4,7 @@ A provider shows while one of its labels holds. Nothing else moves it up or down
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, Protocol
@@ -128,9 +128,8 @@ def near(skill_ids: Collection[int], place: Located | None, limit: int = NEAR_MA
 
 def near_listing(listing: Listing, limit: int = NEAR_MAX) -> list[Found]:
     """Return the nearest providers that cover a skill of the listing."""
-    further = select(ListingSkill.skill_id).where(ListingSkill.listing_id == listing.id)
-    asked = select(Skill).where(or_(Skill.id == listing.skill_id, Skill.id.in_(further)))
-    return near(_with_predecessors(db.session.scalars(asked)), listing, limit)
+    further = db.session.scalars(select(ListingSkill.skill_id).where(ListingSkill.listing_id == listing.id))
+    return near(skills.with_predecessors(listing.skill_id, *further), listing, limit)
 
 
 def search(filters: Filters, *, page: int = 1, size: int = PER_PAGE) -> Results:
@@ -138,7 +137,7 @@ def search(filters: Filters, *, page: int = 1, size: int = PER_PAGE) -> Results:
 
     A number outside the pages gives the nearest one. O(providers around) or, without a place, O(COUNT_MAX).
     """
-    skill_ids = _with_predecessors([filters.skill] if filters.skill else [])
+    skill_ids = skills.with_predecessors(filters.skill.id) if filters.skill else []
     conditions = _conditions(filters, skill_ids)
     point = _point(filters.near)
     if point is not None:
@@ -221,11 +220,6 @@ def label_holds(day: date) -> ColumnElement[bool]:
         ProviderLabel.withdrawn_on.is_(None),
         or_(ProviderLabel.valid_until.is_(None), ProviderLabel.valid_until >= day),
     )
-
-
-def _with_predecessors(wanted: Iterable[Skill]) -> list[int]:
-    """Subjects may stand for a skill that another has followed."""
-    return [key for skill in wanted for key in skills.with_predecessors(skill)]
 
 
 def _covers(skill_ids: Collection[int]) -> list[ColumnElement[bool]]:

@@ -1,18 +1,21 @@
 """The skills reference as people use it: by domain, or from a sentence in their own words."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import aliased, selectinload
 
 from marketplace.extensions import db
 from marketplace.models import SeedFile, Skill, SkillDomain, SkillEdition, SkillWord
+from marketplace.models.skills import SLUG_MAX
 from marketplace.services.skill_index import SkillIndex
 
 # Below this probability the likeliest skill is wrong three times in four: better no guess. docs/skills.md.
 CONFIDENCE_MIN = 0.2
 _SEED_FILE = "skills.csv"
+_SLUG = re.compile(rf"[a-z0-9-]{{1,{SLUG_MAX}}}")
 Version = tuple[str | None, int | None]
 
 
@@ -48,9 +51,18 @@ def domain(slug: str) -> SkillDomain | None:
     return db.session.get(SkillDomain, slug)
 
 
-def with_predecessors(skill: Skill) -> list[int]:
-    """Return the ids of a skill and of the retired ones that it replaces: older data speaks of those."""
-    return [skill.id, *db.session.scalars(select(Skill.id).where(Skill.successor_id == skill.id))]
+def current_slug(slug: str | None) -> str | None:
+    """Return the slug of what replaced a retired skill, any other text as it is: old links still work."""
+    if slug is None or not _SLUG.fullmatch(slug):
+        return slug
+    new = aliased(Skill)
+    query = select(new.slug).join(Skill, Skill.successor_id == new.id)
+    return db.session.scalar(query.where(Skill.slug == slug)) or slug
+
+
+def with_predecessors(*skill_ids: int) -> list[int]:
+    """Return skills and the retired ones that they replace, by ids: older data speaks of those."""
+    return [*skill_ids, *db.session.scalars(select(Skill.id).where(Skill.successor_id.in_(skill_ids)))]
 
 
 def version() -> Version:

@@ -178,6 +178,22 @@ def test_a_retired_skill_leaves_the_forms_and_its_listings_go_on(admin, client, 
     assert admin.get(EDIT).status_code == 404
 
 
+def test_links_and_forms_from_before_a_retirement_mean_the_successor(client, login, market):
+    skill_editions.retire("tableur", "base-de-donnees", by=market.admin())
+    offer = market.offer(skill="base-de-donnees")
+
+    form = said(client.get("/publier/besoin?competence=tableur"))
+    assert '<option selected value="base-de-donnees">' in form
+    assert offer.title in said(client.get("/savoir-faire?competence=tableur"))
+    market.open_territory()
+    baker = login(market.speaker(market.organisation()))
+    sent = {"description": "Nous voulons compter nos gâteaux sans y passer nos nuits.",
+            "competence": "tableur",
+            "niveau": "2", "lieu": "aide", "rayon": "15", "action": "publier"}  # fmt: skip
+    page = baker.get(baker.post("/publier/besoin", data=sent).location, follow_redirects=True)
+    assert "/competences/base-de-donnees" in said(page)
+
+
 def test_a_skill_does_not_replace_itself(admin):
     assert admin.post(f"{EDIT}/retirer", data={"remplacante": "tableur"}).status_code == 422
 

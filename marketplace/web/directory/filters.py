@@ -62,7 +62,7 @@ class FilterForm(BaseForm):
     kind = SelectField(
         "Annonces", name="type", default="", choices=[("", "Besoins et savoir-faire"), *KIND_LABELS.items()]
     )
-    skill = ReferenceField("Compétence", name="competence", blank="Toutes")
+    skill = ReferenceField("Compétence", name="competence", blank="Toutes", filters=(skills.current_slug,))
     commune = CommuneField("Autour de", required=False)
     radius_km = WholeNumber("Rayon (km)", name="rayon", minimum=0, maximum=RADIUS_MAX_KM, required=False)
     domain = ReferenceField("Domaine", name="domaine", blank="Tous")

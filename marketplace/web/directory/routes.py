@@ -57,7 +57,7 @@ def skill(slug: str) -> ResponseReturnValue:
         sheet=sheet,
         form=form,
         help=help_links.for_situation(Situation(sheet.skill, commune=near)),
-        providers=providers.near(skills_service.with_predecessors(sheet.skill), near),
+        providers=providers.near(skills_service.with_predecessors(sheet.skill.id), near),
     )
 
 

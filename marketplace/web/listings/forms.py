@@ -33,6 +33,8 @@ HALF_DAY_BITS = {
     f"{day}-{half}": 1 << bit for bit, (day, half) in enumerate(product(DAYS, ("matin", "apres-midi")))
 }
 LEVEL_DEFAULT = 2
+# A form or a link from before a skill was retired means its successor.
+CURRENT = (skills.current_slug,)
 # What the page asks and no link answers.
 _OF_THE_PAGE = frozenset(("level_ticked", "sector_proposal"))
 PICK_SKILL = "Choisissez la compétence, dans la liste ou parmi les propositions."
@@ -84,8 +86,10 @@ class ListingForm(BaseForm):
     description = LongTextField(
         "Dites-le avec vos mots", max_length=DESCRIPTION_MAX, min_length=DESCRIPTION_MIN
     )
-    proposal = RadioField("Est-ce l’une de ces compétences ?", name="proposition", validate_choice=False)
-    skill = SelectField("Compétence", name="competence", default="")
+    proposal = RadioField(
+        "Est-ce l’une de ces compétences ?", name="proposition", validate_choice=False, filters=CURRENT
+    )
+    skill = SelectField("Compétence", name="competence", default="", filters=CURRENT)
     title = TextField(
         "Titre (facultatif)", name="titre", max_length=TITLE_MAX, min_length=TITLE_MIN, required=False
     )
@@ -98,8 +102,8 @@ class ListingForm(BaseForm):
     places = Ticks("Où ?", name="lieu", validators=[DataRequired(PICK_PLACE)], default=["aide", "apprend"])
     radius_km = WholeNumber("Distance maximale, en km", name="rayon", minimum=0, maximum=RADIUS_MAX_KM)
     organisation = RadioField("Pour quelle structure ?", name="structure", coerce=int)
-    extra_1 = SelectField("Autre compétence (facultatif)", name="competence_2", default="")
-    extra_2 = SelectField("Encore une autre (facultatif)", name="competence_3", default="")
+    extra_1 = SelectField("Autre compétence (facultatif)", name="competence_2", default="", filters=CURRENT)
+    extra_2 = SelectField("Encore une autre (facultatif)", name="competence_3", default="", filters=CURRENT)
     availability = HalfDays("Quand êtes-vous disponible ?", name="horaires", default=[])
     avoid_competitors = BooleanField(
         "Ne pas me mettre en relation avec un concurrent", name="sans_concurrent", default=False
