@@ -188,6 +188,12 @@ def queue(*, by: User, territory: str | None = None, decided: bool = False, page
     return page_of(query, number=page, size=QUEUE_PAGE)
 
 
+def waiting(*, by: User) -> int:
+    """Return how many appeals wait for an answer that the person may give."""
+    query = select(func.count(Appeal.id)).where(_scope(by), _not_party(by), Appeal.decided_at.is_(None))
+    return db.session.scalar(query) or 0
+
+
 def territories(*, by: User) -> Sequence[Territory]:
     """Return the territories whose appeals the person may decide, where there are any."""
     sirens = select(Appeal.territory_siren).where(_scope(by), _not_party(by))

@@ -171,6 +171,12 @@ def queue(*, by: User, territory: str | None = None, closed: bool = False, page:
     return page_of(query, number=page, size=QUEUE_PAGE)
 
 
+def waiting(*, by: User) -> int:
+    """Return how many open cases the person may decide."""
+    query = select(func.count(ReportCase.id)).where(_scope(by), ReportCase.closed_at.is_(None))
+    return db.session.scalar(query) or 0
+
+
 def territories(*, by: User) -> Sequence[Territory]:
     """Return the territories whose cases the person may decide, where there are any."""
     sirens = select(ReportCase.territory_siren).where(_scope(by))

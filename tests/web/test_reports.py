@@ -188,6 +188,17 @@ def test_the_queue_shows_what_is_reported_with_its_number_of_reports(login, mark
     assert "Trompeur, publicité ou vente" in page
 
 
+def test_every_page_of_the_desk_says_how_many_wait_for_the_person(login, market, moderator):
+    market.case(market.offer())
+    market.case(market.organisation())
+    market.case(market.organisation(commune=LIFFRE))
+    market.appeal(market.rejection(market.need(), by=moderator))
+
+    assert "Signalements (2)" in text(login(moderator).get("/moderation"))
+    assert "Recours (" not in text(login(moderator).get("/moderation"))
+    assert "Recours (1)" in text(login(market.moderator()).get("/moderation"))
+
+
 def test_an_empty_queue_says_so(login, moderator):
     client = login(moderator)
     assert "Rien à traiter" in text(client.get("/moderation/signalements"))

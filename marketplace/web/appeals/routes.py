@@ -103,6 +103,11 @@ def decide(appeal_id: int) -> ResponseReturnValue:
     return redirect(url_for(".queue"))
 
 
+@bp.app_template_global("appeals_waiting")
+def waiting() -> int:
+    return appeals.waiting(by=current_user)
+
+
 def _form(view: AppealView) -> AnswerForm:
     return AnswerForm(reason_templates.usable(view.appeal.territory_siren) if view.case else ())
 

@@ -97,6 +97,11 @@ def decide(case_id: int) -> ResponseReturnValue:
     return redirect(url_for(".queue"))
 
 
+@bp.app_template_global("reports_waiting")
+def waiting() -> int:
+    return reports.waiting(by=current_user)
+
+
 def _report(subject: Subject, back: str) -> ResponseReturnValue:
     reader = _reader()
     seen = reports.find(subject, to=reader)
