@@ -188,7 +188,7 @@ def _userinfo(access_token: str, metadata: Mapping[str, Any], config: ProConnect
 def _verified(
     token: str, metadata: Mapping[str, Any], config: ProConnectConfig, *, nonce: str | None = None
 ) -> dict[str, Any]:
-    """Return the claims of a JWT that the provider signed for us. `nonce`: of an ID token, which has a term."""
+    """Return the claims of a JWT that the provider signed for us. `nonce`: of an ID token, which ends."""
     decoded = _decoded(token, metadata, config)
     rules: dict[str, Any] = {
         "iss": {"essential": True, "value": metadata["issuer"]},
