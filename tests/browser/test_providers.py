@@ -59,7 +59,7 @@ def test_a_firm_says_what_it_thinks_and_a_moderator_lets_it_appear(visit):
     moderator.go("/moderation")
     moderator.page.get_by_role("link", name="Avis", exact=True).click()
     assert faults_of(moderator) == []
-    moderator.page.locator("main article h2 a").first.click()
+    moderator.page.locator("main article h2 a").last.click()
     assert faults_of(moderator) == []
     moderator.page.get_by_role("button", name="Publier l’avis").click()
 

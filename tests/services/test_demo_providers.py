@@ -1,9 +1,26 @@
+import pytest
 from sqlalchemy import func, select
 
 from marketplace import clock
 from marketplace.extensions import db
-from marketplace.models import LabelKind, Provider, ProviderLabel, ProviderLabelTheme, ProviderTheme
-from marketplace.services import demo_providers, places, provider_import, provider_lists, providers
+from marketplace.models import (
+    LabelKind,
+    Provider,
+    ProviderLabel,
+    ProviderLabelTheme,
+    ProviderReview,
+    ProviderTheme,
+)
+from marketplace.services import (
+    accounts,
+    demo,
+    demo_providers,
+    places,
+    provider_import,
+    provider_lists,
+    provider_reviews,
+    providers,
+)
 from marketplace.services.providers import Filters
 from tests.support.builders import RENNES
 from tests.support.providers import ACTIVATEURS, activateur, write
@@ -43,3 +60,25 @@ def test_again_it_adds_nothing_and_a_real_list_stays(app, tmp_path):
     assert demo_providers.load() == []
     real = select(Provider.name).where(Provider.list_slug == "activateurs", Provider.retired_at.is_(None))
     assert db.session.scalars(real).all() == ["Le vrai"]
+
+
+def test_firms_of_the_demonstration_say_what_they_think(app):
+    app.config["DEMONSTRATION"] = True
+    demo.load(needs=6, offers=6)
+
+    demo_providers.load()
+
+    (reviewed,) = {review.provider_id for review in db.session.scalars(select(ProviderReview))}
+    rating = providers.ratings_of([reviewed])[reviewed]
+    assert (rating.count, rating.average) == (3, pytest.approx(4.33, abs=0.01))
+    moderator = accounts.by_email(demo.MODERATOR.email)
+    assert provider_reviews.queue(by=moderator, page=1).total == 1
+    assert provider_reviews.published(reviewed, page=1).items[-1].reply
+
+
+def test_without_a_market_nobody_does(app):
+    app.config["DEMONSTRATION"] = True
+
+    demo_providers.load()
+
+    assert db.session.scalars(select(ProviderReview)).all() == []
