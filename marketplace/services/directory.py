@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from geopy.distance import geodesic
+import numpy as np
 from sqlalchemy import (
     CompoundSelect,
     Subquery,
@@ -42,7 +42,7 @@ from marketplace.models import (
     Territory,
     Venue,
 )
-from marketplace.services import places
+from marketplace.services import market, places
 from marketplace.services.listings import SHOWN
 from marketplace.services.paging import Page
 from marketplace.services.ranking import in_box
@@ -203,7 +203,16 @@ def load(ids: Sequence[int], near: Commune | None) -> list[Found]:
     rows = db.session.scalars(select(Listing).where(Listing.id.in_(ids)).options(*SHOWN))
     listings = {listing.id: listing for listing in rows}
     kept = [listings[key] for key in ids if key in listings]  # the purge may have come between
-    return [Found(listing, _distance_km(_point(near), listing)) for listing in kept]
+    point = _point(near)
+    if point is None:
+        return [Found(listing) for listing in kept]
+    lats = np.array([listing.lat for listing in kept], np.float64)
+    lons = np.array([listing.lon for listing in kept], np.float64)
+    distances = market.distances_km(*point, lats, lons).tolist()
+    return [
+        Found(listing, None if listing.lat is None else distance)
+        for listing, distance in zip(kept, distances, strict=True)
+    ]
 
 
 def is_listed() -> ColumnElement[bool]:
@@ -291,9 +300,3 @@ def _holds(words: list[str], text: str) -> bool:
 
 def _singular(word: str) -> str:
     return word[:-1] if len(word) > _LONG_WORD and word[-1] in "sx" else word
-
-
-def _distance_km(point: Point | None, listing: Listing) -> float | None:
-    if point is None or listing.lat is None:
-        return None
-    return float(geodesic(point, (listing.lat, listing.lon)).km)
