@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -65,13 +66,13 @@ class ModerationDecision(Model):
     ground: Mapped[DecisionGround | None] = mapped_column(closed_list(DecisionGround, "decision_ground"))
     facts: Mapped[str] = mapped_column(Text, default="")
     # Why the facts break the rule; for a ground in the law, which law.
-    explanation: Mapped[str] = mapped_column(Text, default="", server_default="")
+    explanation: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     # Pre-checks that had flagged the text: the automated means that art. 17(3)(c) asks to name.
     automated_flags: Mapped[list[str]] = mapped_column(JSON, default=list)
     # Whether somebody had reported it (art. 17(3)(b)).
     follows_notice: Mapped[bool] = mapped_column(default=False, server_default=false())
     # The statement as it was sent; empty when nothing was taken away.
-    statement: Mapped[str] = mapped_column(Text, default="", server_default="")
+    statement: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     # The decision that this one takes back; one is taken back once.
     reverses_id: Mapped[int | None] = mapped_column(ForeignKey("moderation_decision.id"), unique=True)
     # The text, or the structure, as it stood when decided.

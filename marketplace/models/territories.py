@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from marketplace.extensions import Model
@@ -48,14 +48,14 @@ class Territory(Model):
     default_radius_km: Mapped[int] = mapped_column(default=20)
     welcome_text: Mapped[str] = mapped_column(Text, default="")
     # Whom to write to or call there, in free words.
-    contact: Mapped[str] = mapped_column(String(CONTACT_MAX), default="", server_default="")
-    charter: Mapped[str] = mapped_column(Text, default="", server_default="")
+    contact: Mapped[str] = mapped_column(String(CONTACT_MAX), default="", server_default=text("''"))
+    charter: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     # Approvals after which a structure's unflagged listings show at once; 0: never.
     trusted_after: Mapped[int] = mapped_column(default=0, server_default="0")
     # Links to local partners: {"label", "url"}.
     partners: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list, server_default="[]")
     # Mark of the logo's content (TerritoryLogo); "": none.
-    logo_mark: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    logo_mark: Mapped[str] = mapped_column(String(16), default="", server_default=text("''"))
     # Overrides of matching.Policy, checked by it before they are written.
     policy: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
