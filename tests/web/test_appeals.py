@@ -80,6 +80,7 @@ def test_the_link_shows_the_decision_and_until_when_it_can_be_contested(client, 
 
     assert "Tenir une caisse &lt;b&gt;" in page
     assert "On ne comprend pas ce qui est cherché." in page
+    assert "Ce qui est décidé :" in page
     assert date(appeal_links.deadline(decision.decided_at)) in page
     assert 'content="noindex"' in page
 
