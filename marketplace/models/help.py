@@ -80,6 +80,11 @@ class HelpLink(Model):
     status: Mapped[int | None]
     failures: Mapped[int] = mapped_column(default=0)
 
+    @property
+    def is_hidden(self) -> bool:
+        """Say whether it failed too often to be shown."""
+        return self.failures >= FAILURES_HIDE
+
     __table_args__ = (CheckConstraint("failures >= 0", name="failures_bounds"),)
 
 

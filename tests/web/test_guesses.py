@@ -54,6 +54,13 @@ def test_an_offer_is_guessed_by_its_own_words(client):
     assert ticked(page, "niveau") == ["3"]
 
 
+def test_a_proposed_skill_says_which_words_it_was_read_in(client):
+    answers = ANSWERS | {"description": "Le WIFI de l’hôtel est le même que celui de la compta."}
+    page = said(client.post(NEED, data=answers))
+
+    assert "Sécuriser son Wi-Fi et son réseau (lu : wifi, même" in page
+
+
 def test_a_level_that_the_person_chose_stays(client):
     page = said(client.post(NEED, data=ANSWERS | {"niveau": "4"}))
 

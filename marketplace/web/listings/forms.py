@@ -1,5 +1,6 @@
 """The forms of a need and of an offer. Bounds are those of models.listings; links can fill every field."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
@@ -23,7 +24,8 @@ from marketplace.models.listings import (
 from marketplace.services import guesses, sectors, skills
 from marketplace.services.guesses import LevelGuess, SectorGuess
 from marketplace.services.listings import ListingSheet
-from marketplace.services.text import is_keepable
+from marketplace.services.skills import Suggestion
+from marketplace.services.text import fold, is_keepable
 from marketplace.web.display import DAYS, LEVELS, URGENCIES
 from marketplace.web.forms import BaseForm, LongTextField, TextField, WholeNumber
 
@@ -33,6 +35,7 @@ HALF_DAY_BITS = {
     f"{day}-{half}": 1 << bit for bit, (day, half) in enumerate(product(DAYS, ("matin", "apres-midi")))
 }
 LEVEL_DEFAULT = 2
+_WORD = re.compile(r"\w+")
 # A form or a link from before a skill was retired means its successor.
 CURRENT = (skills.current_slug,)
 # What the page asks and no link answers.
@@ -172,7 +175,8 @@ class ListingForm(BaseForm):
         """Offer the skills of a domain, else those that the description means, as radio buttons."""
         found = [(skill.slug, skill.label) for skill in self._skills.values() if skill.domain_slug == domain]
         if not found:
-            found = [(skill.slug, skill.label) for skill in skills.suggest(self.description.data or "")]
+            text = self.description.data or ""
+            found = [(skill.slug, _because(skill, text)) for skill in skills.suggest(text)]
         if found:
             other = SelectChoice("", "Aucune : je choisis dans la liste")
             self.proposal.choices = [*(SelectChoice(slug, label) for slug, label in found), other]
@@ -344,6 +348,13 @@ def told_by(kind: ListingKind, address: MultiDict[str, str]) -> dict[str, object
             told[name] = field.data
     # What a link says is chosen: the text does not tick another one.
     return told | {"level_ticked": ""} if "level" in told else told
+
+
+def _because(skill: Suggestion, text: str) -> str:
+    """Return « Tenir un fichier clients (lu : clients, cahier) », with the words as they were typed."""
+    typed = {fold(word): word.lower() for word in _WORD.findall(text)}
+    words = ", ".join(typed.get(word, word) for word in skill.words)
+    return f"{skill.label} (lu : {words})" if words else skill.label
 
 
 def _number(field: WholeNumber) -> int:
