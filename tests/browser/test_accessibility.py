@@ -20,9 +20,15 @@ PUBLIC = (
 )  # fmt: skip
 OWN = (
     "/mon-espace", "/mon-espace/profil", "/mon-espace/structure", "/mon-espace/structure/nouvelle",
-    "/mon-espace/mes-donnees",
+    "/mon-espace/mes-donnees", "/mon-compte/validation-en-deux-etapes",
+)  # fmt: skip
+ADMINISTRATION = (
+    "/administration", "/administration/territoires/ouvrir?nom=Vitré",
+    "/administration/comptes?mail=moderation@rennes-metropole.example", "/moderation/journal",
 )  # fmt: skip
 DESK = (
+    "/moderation/journal?du=nonsense", "/territoires/243500139/equipe",
+    "/territoires/243500139/reglages/territoire", "/territoires/243500139/affiche",
     "/moderation/guides",
     "/moderation/structures", "/moderation/motifs", "/moderation/motifs/243500139/nouveau",
     "/moderation?etat=en-ligne&q=caisse", "/moderation", "/territoires/243500139/tableau-de-bord",
@@ -99,6 +105,16 @@ class TestPages:
             visitor.page.locator("main article h2 a").first.click()
             visitor.page.locator("main summary").last.click()
             assert faults_of(visitor) == []
+
+    def test_the_pages_of_the_administrator(self, visit, viewport):
+        visitor = visit(viewport)
+        visitor.log_in(demo.LOGINS[3].email, demo.LOGINS[3].password)
+        faults = {}
+        for path in ADMINISTRATION:
+            visitor.go(path)
+            faults[path] = faults_of(visitor)
+
+        assert {path: found for path, found in faults.items() if found} == {}
 
 
 def test_the_keyboard_reaches_the_content_first(visit):
