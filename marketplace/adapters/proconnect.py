@@ -24,6 +24,8 @@ from marketplace.adapters.cache import Cache
 
 SCOPE = "openid given_name usual_name email siret"
 ALGORITHMS = ["RS256", "ES256"]
+# Characters of a state and of a nonce: ProConnect asks for 32 at least.
+RANDOM = 32
 # Clocks differ.
 LEEWAY_SECONDS = 60
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")
@@ -79,17 +81,17 @@ def from_config(config: Mapping[str, object]) -> ProConnectConfig | None:
 
 def begin(redirect_uri: str, config: ProConnectConfig) -> tuple[str, Attempt]:
     """Return where to send the browser, and what it must keep. Raises http.Unavailable, Refused."""
-    attempt = Attempt(generate_token(32), generate_token(32), generate_token(64))
+    metadata = _discover(config)
+    attempt = Attempt(generate_token(RANDOM), generate_token(RANDOM), generate_token(2 * RANDOM))
     url = prepare_grant_uri(
-        _discover(config)["authorization_endpoint"],
+        metadata["authorization_endpoint"],
         config.client_id,
         "code",
         redirect_uri=redirect_uri,
         scope=SCOPE,
         state=attempt.state,
         nonce=attempt.nonce,
-        code_challenge=create_s256_code_challenge(attempt.verifier),
-        code_challenge_method="S256",
+        **_challenge(attempt, metadata),
     )
     return str(url), attempt
 
@@ -118,8 +120,19 @@ def logout_url(id_token: str, back: str, config: ProConnectConfig) -> str | None
         return None
     if not endpoint:
         return None
-    known = {"id_token_hint": id_token, "post_logout_redirect_uri": back, "state": generate_token(16)}
+    known = {"id_token_hint": id_token, "post_logout_redirect_uri": back, "state": generate_token(RANDOM)}
     return http.with_query(endpoint, known)
+
+
+def _challenge(attempt: Attempt, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return what PKCE adds, where the provider announces it (RFC 8414): some refuse what they do not know.
+
+    Without it the nonce and our secret keep a stolen code from being of use.
+    """
+    if "S256" not in (metadata.get("code_challenge_methods_supported") or ()):
+        return {}
+    challenge = create_s256_code_challenge(attempt.verifier)
+    return {"code_challenge": challenge, "code_challenge_method": "S256"}
 
 
 def _code(told: Mapping[str, str], attempt: Attempt, config: ProConnectConfig) -> str:
@@ -167,8 +180,9 @@ def _exchange(
         "redirect_uri": redirect_uri,
         "client_id": config.client_id,
         "client_secret": config.client_secret,
-        "code_verifier": attempt.verifier,
     }
+    if _challenge(attempt, metadata):
+        form["code_verifier"] = attempt.verifier
     answer = http.post(metadata["token_endpoint"], data=form, timeout=config.timeout)
     tokens: dict[str, Any] = json.loads(_ok(answer))
     return tokens

@@ -70,10 +70,11 @@ def _check_pkce(provider: Provider) -> Callable[[], flask.Response | None]:
         request = flask.request
         provider.asked.append(f"{request.method} {request.path}")
         if request.path == "/oauth2/authorize":
-            assert request.args["code_challenge_method"] == "S256"
-            provider.challenge = request.args["code_challenge"]
+            provider.challenge = request.args.get("code_challenge", "")
+            assert request.args.get("code_challenge_method") == ("S256" if provider.challenge else None)
         if request.path == "/oauth2/token":
-            sent = create_s256_code_challenge(request.form.get("code_verifier", ""))
+            verifier = request.form.get("code_verifier")
+            sent = create_s256_code_challenge(verifier) if verifier else ""
             right = request.form.get("client_secret") == CLIENT_SECRET and sent == provider.challenge
             if not right:
                 return flask.make_response({"error": "invalid_grant"}, 400)
@@ -88,7 +89,8 @@ def _answer_as_told(provider: Provider) -> Callable[[flask.Response], flask.Resp
         if response.status_code != 200:
             return response
         if path == "/.well-known/openid-configuration":
-            response.set_data(flask.json.dumps({**(response.get_json() or {}), **provider.metadata}))
+            told = {"code_challenge_methods_supported": ["S256"], **(response.get_json() or {})}
+            response.set_data(flask.json.dumps(told | provider.metadata))
         if path == "/userinfo" and provider.is_signed:
             claims = {"iss": provider.issuer, "aud": CLIENT_ID, **(response.get_json() or {})}
             own = RSAKey.import_key(flask.g.oidc_provider_mock_storage.jwk.as_dict(is_private=True))

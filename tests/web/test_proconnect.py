@@ -1,11 +1,14 @@
 """Logging in with ProConnect, against a provider that speaks OpenID Connect and can be made to cheat."""
 
+import re
+from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from joserfc.jwk import RSAKey
 from sqlalchemy import select
 
+from marketplace.adapters import proconnect
 from marketplace.extensions import db
 from marketplace.models import (
     AuditEntry,
@@ -38,8 +41,6 @@ def provider(running, app) -> Provider:
     """The provider, honest at the start of each test."""
     running.claims, running.metadata, running.is_signed, running.key = {}, {}, True, None
     app.config.update(running.settings())
-    from marketplace.adapters import proconnect
-
     proconnect._metadata.forget(running.issuer)
     running.add("lea", **LEA)
     running.asked.clear()
@@ -89,6 +90,13 @@ def test_one_leaves_with_pkce_a_state_and_a_nonce(client, provider):
     assert {"openid", "siret", "email"} <= set(asked["scope"][0].split())
     for name in ("state", "nonce", "code_challenge"):
         assert asked[name] != parse_qs(urlsplit(second).query)[name]
+
+
+@pytest.mark.parametrize("announced", [[], None, ["plain"]])
+def test_a_provider_that_knows_no_pkce_is_not_sent_any(client, come_back, provider, announced):
+    provider.metadata = {"code_challenge_methods_supported": announced}
+    assert "code_challenge" not in client.get(START).location
+    assert come_back().location == "/mon-espace"
 
 
 # --- Coming back ---
@@ -344,6 +352,8 @@ def test_leaving_offers_to_leave_the_provider_too(client, come_back, provider):
     page = client.get(left.location).text
     assert f"{provider.issuer}/oauth2/end_session?id_token_hint=" in page
     assert "post_logout_redirect_uri=" in page
+    address = unescape(re.search(r'href="([^"]*end_session[^"]*)"', page)[1])
+    assert len(parse_qs(urlsplit(address).query)["state"][0]) >= 32
     assert not is_in(client)
     assert client.get(left.location).location == "/"
 
