@@ -9,13 +9,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 from sqlalchemy.engine import Inspector
 
 from marketplace import create_app
 from marketplace.extensions import db
-from marketplace.models import search_index
+from marketplace.models import audit_guard, search_index
+from marketplace.services import audit
 from tests.support import databases
+from tests.support.refusals import refused
 
 LONGEST_NAME = 63  # of an identifier in PostgreSQL, which cuts longer ones
 
@@ -96,6 +98,24 @@ def test_the_command_upgrades_an_upgraded_database_without_a_change(empty_app):
     runner.invoke(args=["db", "upgrade"])
     assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
     assert runner.invoke(args=["db", "check"]).exit_code == 0
+
+
+def test_the_lines_of_the_audit_log_that_were_there_are_chained_and_guarded(empty_app):
+    with empty_app().app_context():
+        upgrade(revision="0005")
+        for number, before in enumerate(('{"é": 1.5}', "null", '{"b": [1, "x"], "a": null}')):
+            db.session.execute(
+                text(
+                    "INSERT INTO audit_entry (at, action, subject_type, subject_id, before, reason) "
+                    "VALUES (:at, 'a.b', 'user', '1', :before, 'é')"
+                ),
+                {"at": f"2026-01-0{number + 1} 03:04:05.000000", "before": before},
+            )
+        db.session.commit()
+        upgrade()
+        assert (audit.verify().entries, audit.verify().wrong) == (3, None)
+        with refused(audit_guard.MESSAGE):
+            db.session.execute(text("DELETE FROM audit_entry"))
 
 
 def test_the_sql_can_be_printed_for_somebody_else_to_run(empty_app):

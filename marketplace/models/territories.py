@@ -53,7 +53,7 @@ class Territory(Model):
     # Approvals after which a structure's unflagged listings show at once; 0: never.
     trusted_after: Mapped[int] = mapped_column(default=0, server_default="0")
     # Links to local partners: {"label", "url"}.
-    partners: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list, server_default="[]")
+    partners: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
     # Mark of the logo's content (TerritoryLogo); "": none.
     logo_mark: Mapped[str] = mapped_column(String(16), default="", server_default=text("''"))
     # Overrides of matching.Policy, checked by it before they are written.

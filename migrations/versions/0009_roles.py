@@ -63,6 +63,9 @@ def upgrade():
         batch_op.add_column(sa.Column('partners', sa.JSON(), server_default='[]', nullable=False))
         batch_op.add_column(sa.Column('logo_mark', sa.String(length=16), server_default='', nullable=False))
         batch_op.create_check_constraint(op.f('ck_territory_trusted_after_bounds'), 'trusted_after BETWEEN 0 AND 100')
+    # For the rows that are there only: PostgreSQL cannot compare a default of JSON.
+    with op.batch_alter_table('territory') as batch_op:
+        batch_op.alter_column('partners', existing_type=sa.JSON(), existing_nullable=False, server_default=None)
 
 
 def downgrade():

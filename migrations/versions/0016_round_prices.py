@@ -18,7 +18,7 @@ def upgrade():
     op.create_table('round_price',
     sa.Column('listing_id', sa.Integer(), nullable=False),
     sa.Column('round_id', sa.Integer(), nullable=False),
-    sa.Column('price', sa.Float(), nullable=True),
+    sa.Column('price', sa.Double(), nullable=True),
     sa.ForeignKeyConstraint(['listing_id'], ['listing.id'], name=op.f('fk_round_price_listing_id'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['round_id'], ['matching_round.id'], name=op.f('fk_round_price_round_id')),
     sa.PrimaryKeyConstraint('listing_id', name=op.f('pk_round_price'))
