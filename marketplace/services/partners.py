@@ -32,7 +32,7 @@ from marketplace.models import (
 )
 from marketplace.models.partners import NAME_MAX, PREFIX_LENGTH
 from marketplace.services import listings, organisations, policies, rights
-from marketplace.services.errors import FieldError, NotAllowed, NotFound, ServiceError
+from marketplace.services.errors import FieldError, NotAllowed, NotFound
 from marketplace.services.listings import SHOWN, ListingSheet
 from marketplace.services.work import Work, unit_of_work
 
@@ -47,7 +47,11 @@ _SECRET = re.compile(rf"bsf_(?P<prefix>[a-z0-9]{{{PREFIX_LENGTH}}})_[A-Za-z0-9_-
 Answer = dict[str, Any]
 
 
-class BadToken(ServiceError):
+class ProgramRefusal(Exception):
+    """A refusal that only programs meet: api.problems tells it, and no page."""
+
+
+class BadToken(ProgramRefusal):
     """No token, or one that is unknown, revoked or past its term."""
 
 
@@ -55,11 +59,11 @@ class NoConsent(NotAllowed):
     """No such structure in the territory, or it does not let the partner publish for it: told alike."""
 
 
-class KeyReused(ServiceError):
+class KeyReused(ProgramRefusal):
     """The key came before with another request."""
 
 
-class KeyUnderWay(ServiceError):
+class KeyUnderWay(ProgramRefusal):
     """The request with this key is being done right now."""
 
 
