@@ -30,7 +30,8 @@ class Work:
     def lock(self, model: type[Row], key: Any) -> Row:
         """Return the row, read afresh and locked until the end. Raises NotFound.
 
-        Lock order, so that two acts never wait for each other: listings by id, then matches.
+        Lock order, so that two acts never wait for each other: listings by id, then matches; the end of the
+        audit log comes last of all, by itself.
         """
         row = self.session.get(model, key, populate_existing=True, with_for_update=True)
         if row is None:
