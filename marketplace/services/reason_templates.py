@@ -44,7 +44,7 @@ def listed(territory_siren: str | None, *, by: User) -> Sequence[ReasonTemplate]
 
 
 def get(template_id: int, *, territory_siren: str | None, by: User) -> ReasonTemplate:
-    """Return a template as this territory sees it, its own for the nation's that it replaced. Raises NotFound."""
+    """Return a template as this territory sees it: its own for one that it replaced. Raises NotFound."""
     _require_right(by, territory_siren)
     named = or_(ReasonTemplate.id == template_id, ReasonTemplate.replaces_id == template_id)
     found = db.session.scalar(select(ReasonTemplate).where(named, _seen_in(territory_siren)))
