@@ -158,7 +158,8 @@ _CUES: dict[ListingKind, list[_Cue]] = {
         *_cues(
             4,
             _GOAL,
-            r"form(?:er|erai|era|erons) (?:ensuite |moi meme )?(?:mes|nos|les|mon|ma|toute?|l equipe|d autres)",
+            r"form(?:er|erai|era|erons) (?:ensuite |moi meme )?"
+            r"(?:mes|nos|les|mon|ma|toute?|l equipe|d autres)",
             r"referente?s?(?: \w+)?",
             r"devenir experte?s?",
             r"animer des (?:ateliers|formations)",
@@ -228,7 +229,8 @@ _CUES: dict[ListingKind, list[_Cue]] = {
             r"comprendre (?:de quoi il s agit|ce que c est|a quoi \w+ \w+)",
             r"premiers pas",
             r"(?:largue|depasse|noye)(?:e|s|es)?",
-            r"(?:connais|connait|connaissons|comprends|comprend|comprenons) (?:vraiment )?(?:rien|pas grand chose)",
+            r"(?:connais|connait|connaissons|comprends|comprend|comprenons) (?:vraiment )?"
+            r"(?:rien|pas grand chose)",
             r"jamais (?:rien )?(?:fait|touche|essaye|utilise|ouvert|appris|vendu|vu|mis|su|cree)",
             r"nul(?:le)?s? en",
             r"(?:aucune|moindre) (?:idee|connaissance|notion|experience)",
