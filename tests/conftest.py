@@ -30,8 +30,8 @@ from tests.support.services import HttpService, http_service
 REFERENCE = frozenset(
     {
         "region", "department", "territory", "commune", "postcode", "sector", "seed_file",
-        "skill_domain", "skill", "skill_level", "skill_relation", "skill_word", "alembic_version", "audit_head",
-        "reason_template",
+        "skill_domain", "skill", "skill_level", "skill_relation", "skill_word", "alembic_version",
+        "audit_head", "reason_template",
     }
 )  # fmt: skip
 

@@ -1,7 +1,6 @@
 """The tables, one module per aggregate. Import the names from here."""
 
 from marketplace.models.audit import AuditEntry, AuditHead
-from marketplace.models.integration import ExternalIdentity, VisitCount, VisitKind
 from marketplace.models.help import (
     Guide,
     GuideKind,
@@ -12,6 +11,7 @@ from marketplace.models.help import (
     PathStep,
     PathTick,
 )
+from marketplace.models.integration import ExternalIdentity, VisitCount, VisitKind
 from marketplace.models.journal import ListingChange, MarketVersion
 from marketplace.models.listings import (
     InvalidTransition,

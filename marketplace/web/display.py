@@ -14,8 +14,11 @@ from marketplace.models import (
     DecisionAction,
     DecisionGround,
     DeclineReason,
+    GuideKind,
     LabelKind,
     LeftAlone,
+    LinkFamily,
+    LinkSize,
     Listing,
     ListingKind,
     ListingState,
@@ -34,9 +37,6 @@ from marketplace.models import (
     Scope,
     SizeClass,
     TerritoryRoleKind,
-    LinkFamily,
-    LinkSize,
-    GuideKind,
 )
 from marketplace.services.masking import Hidden
 from marketplace.services.report_cases import SubjectKind

@@ -17,7 +17,8 @@ PEOPLE = ("visitor", "outsider", "employee", "manager", "moderator elsewhere", "
 PUBLIC = """
 GET public.home, GET public.privacy, GET public.legal, GET public.accessibility, GET public.algorithm,
 GET public.healthz, GET public.readyz, GET public.robots, GET static,
-GET open_data.show, GET open_data.file, GET integration.show, GET integration.widget_listings, GET integration.widget_height,
+GET open_data.show, GET open_data.file, GET integration.show, GET integration.widget_listings,
+GET integration.widget_height,
 GET integration.listings_feed, GET integration.sitemap_index, GET integration.sitemap_file,
 GET directory.needs, GET directory.offers, GET directory.skills, GET directory.skill,
 GET directory.skills_csv, GET directory.skills_json, GET guides.index,
