@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, Table, Text, delete, exists, or_, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 from sqlalchemy.types import JSON
 
 from marketplace import clock
@@ -20,11 +21,16 @@ from marketplace.models import (
     MembershipState,
     Organisation,
     OutboxMail,
+    Report,
+    ReportCase,
+    Territory,
+    TerritoryRole,
+    TerritoryRoleKind,
     User,
 )
 from marketplace.models.listings import TRANSITIONS
 from marketplace.models.matches import LIVE
-from marketplace.services import accounts, matches, organisations
+from marketplace.services import accounts, matches, organisations, retention
 from marketplace.services.errors import FieldError, NotFound
 from marketplace.services.work import Work, unit_of_work
 
@@ -74,8 +80,9 @@ def delete_account(user: User) -> None:
     """Delete the account and what is only the person's.
 
     Where others speak for their structures, listings and exchanges go on without them. Where nobody is left,
-    its listings are withdrawn and its live matches cancelled, and the others told. The audit log keeps a
-    number. Raises FieldError("account") for the last administrator.
+    its listings are withdrawn and its live matches cancelled, and the others told; where a territory has no
+    head left, the national administrators are. Their reports keep no name once their case is closed. The
+    audit log keeps a number. Raises FieldError("account") for the last administrator.
     """
     with unit_of_work() as work:
         user = work.lock(User, user.id)
@@ -83,6 +90,9 @@ def delete_account(user: User) -> None:
             raise FieldError("account", LAST_ADMIN)
         for organisation_id in _organisations_of(user):
             _leave(work, organisation_id, user)
+        for territory in _headless_without(user):
+            work.mail("territory_without_head", to=_administrators(user), territory=territory)
+        retention.erase_reporters(work, _closed_reports(user))
         work.audit("user.deleted", user, by=user)
         work.session.execute(delete(OutboxMail).where(OutboxMail.recipient == user.email))
         work.mail("account_deleted", to=user)
@@ -134,6 +144,33 @@ def _mails(user: User) -> list[dict[str, Any]]:
 
 def _other_admins(user: User) -> bool:
     return bool(db.session.scalar(select(exists().where(User.is_admin, User.id != user.id))))
+
+
+def _administrators(without: User) -> list[User]:
+    return list(db.session.scalars(select(User).where(User.is_admin, User.id != without.id)))
+
+
+def _headless_without(user: User) -> list[Territory]:
+    """Return the territories that only this person heads."""
+    other = aliased(TerritoryRole)
+    others = exists().where(
+        other.territory_siren == TerritoryRole.territory_siren,
+        other.role == TerritoryRoleKind.HEAD,
+        other.user_id != user.id,
+    )
+    query = (
+        select(Territory)
+        .join(TerritoryRole, TerritoryRole.territory_siren == Territory.siren)
+        .where(TerritoryRole.user_id == user.id, TerritoryRole.role == TerritoryRoleKind.HEAD, ~others)
+    )
+    return list(db.session.scalars(query))
+
+
+def _closed_reports(user: User) -> list[int]:
+    """Return the reports of the person whose outcome is known: nobody needs to write to them any more."""
+    closed = select(ReportCase.id).where(ReportCase.closed_at.is_not(None))
+    query = select(Report.id).where(Report.reporter_id == user.id, Report.case_id.in_(closed))
+    return list(db.session.scalars(query))
 
 
 def _organisations_of(user: User) -> list[int]:

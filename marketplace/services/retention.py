@@ -108,10 +108,11 @@ def _erase_messages(work: Work, ids: Sequence[int]) -> None:
 def _reporters() -> int:
     closed = select(ReportCase.id).where(ReportCase.closed_at < clock.now() - CLOSED)
     named = Report.case_id.in_(closed), Report.name != ""
-    return _in_batches(select(Report.id).where(*named), _erase_reporters)
+    return _in_batches(select(Report.id).where(*named), erase_reporters)
 
 
-def _erase_reporters(work: Work, ids: Sequence[int]) -> None:
+def erase_reporters(work: Work, ids: Sequence[int]) -> None:
+    """Take name and address off these reports."""
     for report in work.session.scalars(select(Report).where(Report.id.in_(ids)).with_for_update()):
         # A case has one report of each address: no two may become the same.
         report.name, report.email = "", f"{report.id}@{NOBODY}"

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from marketplace.extensions import db
 from marketplace.models import (
     AuditEntry,
+    CaseOutcome,
     DecisionAction,
     Frequency,
     Listing,
@@ -17,6 +18,7 @@ from marketplace.models import (
     ModerationDecision,
     Organisation,
     OutboxMail,
+    Report,
     SavedSearch,
     TerritoryRole,
     User,
@@ -188,3 +190,33 @@ def test_a_moderator_s_role_goes_with_the_account(market):
     moderator = market.moderator()
     personal_data.delete_account(moderator)
     assert db.session.scalars(select(TerritoryRole)).all() == []
+
+
+def test_a_territory_that_loses_its_only_head_is_told_to_the_administrators(market):
+    administrator, head = market.admin(), market.head()
+    personal_data.delete_account(head)
+    to_them = select(OutboxMail).where(OutboxMail.recipient == administrator.email)
+    assert "Rennes Métropole" in db.session.scalars(to_them).one().subject
+
+
+def test_a_territory_with_another_head_goes_on(market):
+    administrator, head = market.admin(), market.head()
+    market.head()
+    personal_data.delete_account(head)
+    assert administrator.email not in {mail.recipient for mail in db.session.scalars(select(OutboxMail))}
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_reports_keep_who_made_them_only_while_the_outcome_is_awaited(market, clock, is_closed):
+    case = market.case(market.need())
+    report = market.report_of(case)
+    person = market.user()
+    report.reporter_id, report.name, report.email = person.id, person.name, person.email
+    if is_closed:
+        case.closed_at, case.outcome, case.reasons = clock.now, CaseOutcome.NO_ACTION, "Rien d’anormal."
+    db.session.commit()
+    email = person.email
+    personal_data.delete_account(person)
+    kept = db.session.get_one(Report, report.id)
+    assert (kept.email == email) is not is_closed
+    assert bool(kept.name) is not is_closed
