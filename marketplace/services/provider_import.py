@@ -27,7 +27,6 @@ from marketplace.models import (
 )
 from marketplace.services import provider_lists, provider_themes
 from marketplace.services.commune_index import CommuneIndex
-from marketplace.services.errors import ServiceError
 from marketplace.services.market import chunks
 from marketplace.services.provider_lists import ListFormat
 from marketplace.services.provider_rows import LeftOut, Record, Refused, RowReader
@@ -43,11 +42,11 @@ BATCH = 1000
 _DATES = ("valid_from", "valid_until")
 
 
-class TooManyRetired(ServiceError):
+class TooManyRetired(ValueError):
     """The file lacks so many of the list's providers that it looks like the wrong one."""
 
 
-class Overtaken(ServiceError):
+class Overtaken(ValueError):
     """Another import of the same list ended while this one read its file."""
 
 

@@ -58,6 +58,11 @@ SERVICE_MESSAGES: dict[type[Exception], tuple[int, str, str]] = {
         "Déjà décidé",
         "Quelqu’un d’autre a traité cette annonce entre-temps : rien n’a été changé.",
     ),
+    errors.OutsideSilent: (
+        503,
+        "Un service extérieur ne répond pas",
+        "Un service public dont nous avons besoin ici ne répond pas. Réessayez dans quelques minutes.",
+    ),
     errors.InvalidTransition: (
         409,
         "Ce n’est plus possible",

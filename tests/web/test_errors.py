@@ -44,6 +44,7 @@ def in_production(app):
         (errors.PairExcluded(("radius",)), 409, "ne vont pas ensemble"),
         (errors.AlreadyDecided("published"), 409, "Déjà décidé"),
         (InvalidTransition("match 7", "declined", "agreed"), 409, "plus possible"),
+        (errors.OutsideSilent("the company register"), 503, "ne répond pas"),
         (errors.TooManyAttempts(600), 429, "Trop d’essais"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
