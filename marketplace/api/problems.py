@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from apiflask import APIBlueprint, HTTPError
 from flask import Response, current_app, request
@@ -106,7 +107,7 @@ def answer(
         title=title,
         status=status,
         detail=detail or usual,
-        instance=request.path,
+        instance=quote(request.path),  # a URI reference
         errors=list(fields) if fields else None,
     )
     response = Response(problem.model_dump_json(exclude_none=True), status, mimetype=MIMETYPE)
