@@ -15,9 +15,8 @@ _READ_AT_ONCE = 1000
 
 
 def listing_files() -> list[int]:
-    """Return the numbers of the files of listings, from 1. A file holds a range of ids, so it never moves."""
-    last = db.session.scalar(select(func.max(Listing.id))) or 0
-    return list(range(1, -(-last // FILE_MAX) + 1))
+    """Return the numbers of the files of listings. A file holds a range of ids, so it never moves."""
+    return _files(Listing)
 
 
 def listings(number: int) -> Iterator[Listing]:
@@ -35,8 +34,7 @@ def listings(number: int) -> Iterator[Listing]:
 
 def provider_files() -> list[int]:
     """Return the numbers of the files of providers, likewise."""
-    last = db.session.scalar(select(func.max(Provider.id))) or 0
-    return list(range(1, -(-last // FILE_MAX) + 1))
+    return _files(Provider)
 
 
 def labelled_providers(number: int) -> Iterator[Provider]:
@@ -64,3 +62,12 @@ def territories() -> Iterator[str]:
     """Yield the SIREN of each territory that takes part."""
     open_now = select(Territory.siren).where(Territory.is_open).order_by(Territory.siren)
     yield from db.session.scalars(open_now.limit(FILE_MAX))
+
+
+def _files(of: type[Listing] | type[Provider]) -> list[int]:
+    first, last = db.session.execute(select(func.min(of.id), func.max(of.id))).one()
+    return [] if last is None else list(range(_file_of(first), _file_of(last) + 1))
+
+
+def _file_of(key: int) -> int:
+    return -(-key // FILE_MAX)

@@ -202,7 +202,7 @@ def test_a_register_that_answers_drop_by_drop_is_not_waited_for(service, find):
 
 def test_a_register_that_is_down_is_unavailable():
     with pytest.raises(RegisterUnavailable, match="ConnectError"):
-        register.find(SIRET, RegisterConfig(url=f"http://127.0.0.1:{free_port()}", timeout=0.3))
+        register.find(SIRET, RegisterConfig(url=f"http://127.0.0.1:{free_port()}", timeout=5))
 
 
 @pytest.mark.parametrize(

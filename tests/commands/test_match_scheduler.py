@@ -43,8 +43,11 @@ def test_workers_give_the_round_that_one_machine_gives(run, several, scheduler, 
     assert shared == figures(run("--dry-run", "--json"))
 
 
-def test_a_scheduler_that_does_not_answer_is_refused_and_nothing_is_written(run, several, db_session):
+def test_a_scheduler_that_does_not_answer_is_refused_and_nothing_is_written(
+    run, several, db_session, monkeypatch
+):
     pytest.importorskip("distributed")
+    monkeypatch.setattr("marketplace.matching.distributed.WAIT_SECONDS", 0.3)
 
     result = run("--scheduler", "tcp://127.0.0.1:1")
 

@@ -136,7 +136,7 @@ def test_every_address_bears_any_text_in_its_parts(app, world, everybody, tried)
                 check(client, act.method, path)
 
 
-@pytest.mark.parametrize("key", ["0", "2147483647", "2147483648", "9" * 40, "-1", "1.5", "0x1", "1e3"])
+@pytest.mark.parametrize("key", ["0", "2147483647", "2147483648", "9" * 40, "-1"])
 def test_an_id_that_leads_nowhere_is_not_found(app, world, everybody, key):
     visitor, reader = everybody
     for act in acts_of(app):
@@ -174,6 +174,7 @@ def test_every_form_bears_fields_said_twice_or_nested(app, world, everybody):
         check(reader, "POST", path, data={field: ["1"] * 1_000 for field in form})
 
 
+@pytest.mark.parametrize("app", ["sqlite"], indirect=True)  # no body of these comes as far as a database
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
