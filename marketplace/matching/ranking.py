@@ -41,6 +41,16 @@ def feasible(needs: Needs, need: ArrayLike, offers: Offers, offer: ArrayLike, po
 
 
 def best_first(edges: Edges, needs: Needs, offers: Offers, *, limit: int) -> Edges:
-    """Return the `limit` best of these pairs; equal ones as find_candidates() chooses, then by id of need."""
-    turn = Wheel(needs, offers).turn(edges.need, edges.offer)
+    """Return the `limit` best of these pairs, which share their need or their offer.
+
+    Equal ones come as find_candidates() chooses, or by id of need where they share their offer. O(n), and
+    m log m for the m pairs that score as the last of the best does, or more.
+    """
+    if 0 < limit < len(edges):
+        least = np.partition(edges.weight, len(edges) - limit)[len(edges) - limit]
+        edges = edges.take(edges.weight >= least)
+    # A part of the wheel keeps its order.
+    need, need_row = np.unique(edges.need, return_inverse=True)
+    offer, offer_row = np.unique(edges.offer, return_inverse=True)
+    turn = Wheel(needs.take(need), offers.take(offer)).turn(need_row, offer_row)
     return edges.take(np.lexsort((needs.id[edges.need], turn, -edges.weight))[:limit])
