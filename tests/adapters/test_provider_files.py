@@ -62,7 +62,8 @@ def test_a_row_of_several_lines_has_the_number_of_its_first(path):
         (gzip.compress(b"Nom;Ville\n" + b"a;b\n" * 9000)[:60], "truncated"),
         (b"\x1f\x8bno gzip at all", "truncated or damaged"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",  # by number: a gzip file holds the time of its making
+    # Without the bytes: a gzip file holds the time of its making.
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_table_is_broken(path, content, reason):
     with pytest.raises(BrokenFile, match=reason):
