@@ -82,7 +82,7 @@ def site(sqlite: databases.Sqlite, tmp_path_factory: pytest.TempPathFactory) -> 
         yield Site(address, folder / "mail")
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(timeout=20)
+        server.wait(timeout=STARTS_WITHIN_SECONDS)
         log.close()
 
 

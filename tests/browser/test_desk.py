@@ -59,6 +59,7 @@ def test_a_listing_is_sent_back_by_keyboard_with_a_template(desk):
     visitor = desk()
     page = visitor.page
     page.locator("[data-desk-item] h2 a").first.click()
+    page.wait_for_url("**/moderation/annonces/*")  # and its script
 
     page.keyboard.press("m")
     page.get_by_label("Motif tout prêt").select_option(label="Numéro de téléphone dans le texte")
