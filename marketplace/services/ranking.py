@@ -1,6 +1,5 @@
 """The best counterparts of one listing, there and then, by the matcher's rules and score."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,15 +26,13 @@ from marketplace.models import (
 )
 from marketplace.models.listings import EDITABLE, RADIUS_MAX_KM
 from marketplace.services import live_index, market, matches, rights
-from marketplace.services.errors import NotFound, PairExcluded
+from marketplace.services.errors import PairExcluded
 from marketplace.services.listings import SHOWN, places_left
 from marketplace.services.live_index import Counterparts
 from marketplace.services.market import Exclusion, Policies, Reasons, Reference
 
 # More than a structure has at the same time.
 CHOICES_MAX = 50
-# Length of a degree of latitude, the shortest on WGS 84 (at the equator): a box this wide misses nobody.
-KM_PER_DEGREE = 110.574
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,23 +160,12 @@ def judged(need: Listing, offer: Listing) -> Reasons | Exclusion:
     return why
 
 
-def explain(need_id: int, offer_id: int) -> Reasons | Exclusion:
-    """Do as judged(), by ids. Raises NotFound."""
-    need, offer = db.session.get(Listing, need_id), db.session.get(Listing, offer_id)
-    if need is None or need.kind is not ListingKind.NEED:
-        raise NotFound(f"no need has the id {need_id}")
-    if offer is None or offer.kind is not ListingKind.OFFER:
-        raise NotFound(f"no offer has the id {offer_id}")
-    return judged(need, offer)
-
-
 def in_box(
     lat: float, lon: float, radius_km: float, *, of: type[Listing] | type[Provider] = Listing
 ) -> ColumnElement[bool]:
     """Return the condition of a box that holds every listing at this distance at most, and some beyond."""
-    height = min(radius_km, RADIUS_MAX_KM) / KM_PER_DEGREE
-    width = height / max(math.cos(math.radians(abs(lat) + height)), 0.01)
-    return of.lat.between(lat - height, lat + height) & of.lon.between(lon - width, lon + width)
+    south, north, west, east = market.widened(lat, lat, lon, lon, by_km=min(radius_km, RADIUS_MAX_KM))
+    return of.lat.between(south, north) & of.lon.between(west, east)
 
 
 def _own_counterparts(theirs: Listing, by: User) -> list[Listing]:

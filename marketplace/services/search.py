@@ -18,8 +18,8 @@ from marketplace.extensions import db
 from marketplace.models import Commune, ListingKind, SearchEntry, Sector, Skill, Territory, Venue
 from marketplace.services import directory, market, search_entries, search_words, skills
 from marketplace.services.directory import PER_PAGE, VENUE_PLACES, Filters, Results, Sort
+from marketplace.services.market import KM_PER_DEGREE
 from marketplace.services.paging import Page
-from marketplace.services.ranking import KM_PER_DEGREE
 from marketplace.services.search_entries import Entries, FloatArray, IntArray
 from marketplace.services.search_words import Term
 

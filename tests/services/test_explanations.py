@@ -4,6 +4,7 @@ import pytest
 
 from marketplace.models import DeclineReason, LeftAlone, Listing, ListingState, Place, RoundOutcome
 from marketplace.services import explanations, listings, live_index, matches, rounds
+from marketplace.services.errors import NotFound
 from tests.support.builders import CESSON, LIFFRE, PARIS, RENNES
 
 
@@ -231,3 +232,12 @@ def test_an_offer_can_ask_for_its_pairs_too(market):
     told = explanations.verdicts(wanted, [near, far])
 
     assert (told[near.id].is_chosen, told[far.id].is_chosen) == (True, False)
+
+
+def test_explaining_unknown_listings_names_the_id(market):
+    need = market.need()
+
+    with pytest.raises(NotFound, match="999"):
+        explanations.offer_of(999)
+    with pytest.raises(NotFound, match="no offer"):
+        explanations.offer_of(need.id)

@@ -4,7 +4,7 @@ import pytest
 
 from marketplace.models import ListingState, MatchState, Organisation, Place
 from marketplace.services import ranking
-from marketplace.services.errors import NotFound, PairExcluded
+from marketplace.services.errors import PairExcluded
 from tests.support.queries import counted
 
 RENNES, CESSON, LIFFRE, PARIS = "35238", "35051", "35152", "75056"
@@ -100,15 +100,6 @@ def test_competitors_nearby_are_kept_apart_when_one_asks(market):
         ranking.reasons(need, offer)
 
     assert "competitor" in refused.value.rules
-
-
-def test_explaining_unknown_listings_names_the_id(market):
-    need = market.need()
-
-    with pytest.raises(NotFound, match="999"):
-        ranking.explain(need.id, 999)
-    with pytest.raises(NotFound, match="no offer"):
-        ranking.explain(need.id, need.id)
 
 
 def test_ones_own_listings_are_weighed_against_somebody_elses_best_first(market):
