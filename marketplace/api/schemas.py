@@ -93,6 +93,10 @@ class ListingsQuery(Slice):
         Field(description="Kilomètres à vol d’oiseau autour de la commune ; 20 si rien n’est dit."),
     ] = None
     sector: Annotated[SectorCode | Absent, Field(description="Activité : code NAF, à tout niveau.")] = None
+    size: Annotated[
+        Literal["0", "1-9", "10-49", "50-249", "250+"] | Absent,
+        Field(description="Taille de la structure, en personnes."),
+    ] = None
     venue: Annotated[Literal["on_site", "remote"] | Absent, Field(description="Sur place ou à distance.")] = (
         None
     )

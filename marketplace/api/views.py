@@ -28,7 +28,7 @@ from marketplace.api.schemas import (
     TerritoriesQuery,
     TerritoryOut,
 )
-from marketplace.models import Commune, LabelKind, Listing, ListingKind, ProviderKind, Venue
+from marketplace.models import Commune, LabelKind, Listing, ListingKind, ProviderKind, SizeClass, Venue
 from marketplace.services import catalogue, directory, explanations, listings, places, providers, ranking
 from marketplace.services import skills as skills_service
 from marketplace.services.directory import Filters, Found
@@ -183,6 +183,7 @@ def _filters(query: ListingsQuery) -> Filters:
         radius_km=_radius(query),
         territory=_named("territory", directory.territory_named, query.territory),
         sector=_named("sector", directory.sector, query.sector),
+        size=SizeClass(query.size) if query.size else None,
         venue=Venue(query.venue) if query.venue else None,
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from marketplace.extensions import Model
 from marketplace.models.listings import RADIUS_MAX_KM, ListingKind
+from marketplace.models.organisations import SizeClass
 from marketplace.models.sectors import Sector
 from marketplace.models.skills import Skill, SkillDomain
 from marketplace.models.territories import Commune, Territory
@@ -98,6 +99,7 @@ class SavedSearch(TimestampMixin, Model):
     radius_km: Mapped[int | None]
     territory_siren: Mapped[str | None] = mapped_column(ForeignKey("territory.siren"))
     sector_code: Mapped[str | None] = mapped_column(ForeignKey("sector.code"))
+    size_class: Mapped[SizeClass | None] = mapped_column(closed_list(SizeClass, "saved_size"))
     venue: Mapped[Venue | None] = mapped_column(closed_list(Venue, "venue"))
 
     user: Mapped[User] = relationship(lazy="raise_on_sql")

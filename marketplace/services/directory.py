@@ -37,6 +37,7 @@ from marketplace.models import (
     Organisation,
     Place,
     Sector,
+    SizeClass,
     Skill,
     SkillDomain,
     Territory,
@@ -81,6 +82,7 @@ class Filters:
     radius_km: float = DEFAULT_RADIUS_KM
     territory: Territory | None = None
     sector: Sector | None = None
+    size: SizeClass | None = None
     venue: Venue | None = None
     words: str = ""
     sort: Sort = Sort.DATE
@@ -275,6 +277,9 @@ def _conditions(kind: ListingKind, filters: Filters) -> list[ColumnElement[bool]
         conditions.append(Listing.territory_siren == filters.territory.siren)
     if filters.sector:
         conditions.append(_of_sector(filters.sector))
+    if filters.size:
+        of_size = select(Organisation.id).where(Organisation.size_class == filters.size)
+        conditions.append(Listing.organisation_id.in_(of_size))
     if filters.venue:
         conditions.append(Listing.places.op("&")(int(VENUE_PLACES[filters.venue])) != 0)
     return conditions

@@ -42,14 +42,17 @@ SHOWN_MAX = 6
 TPE = (SizeClass.NONE, SizeClass.MICRO)
 PLACEHOLDERS = ("subject", "skill", "commune", "insee", "postcode", "department", "naf", "section", "size")
 _PARAMETER = re.compile(
-    r"(?P<name>[\w.\[\]-]{1,40})=(?:\{(?P<placeholder>\w+)\}|(?P<literal>[\w.,:-]{1,60}))"
+    r"(?P<name>[\w.\[\]-]{1,40})=(?=.)(?P<before>[\w.,:-]{0,60})"
+    r"(?:\{(?P<placeholder>\w+)\}(?P<after>[\w.,:-]{0,60}))?"
 )
 # A page that asks who reads it, or how fast, is there.
 _ALIVE_REFUSALS = (401, 403, 405, 429)
 _REFUSED_FROM = 400
 WRONG_URL = "Écrivez une adresse complète, en https://."
 WRONG_PARAMETERS = (
-    "Écrivez « nom={valeur} », avec « | » entre deux. Valeurs connues : " + ", ".join(PLACEHOLDERS) + "."
+    "Écrivez « nom={valeur} » ou « nom=texte », avec « | » entre deux. Valeurs connues : "
+    + ", ".join(PLACEHOLDERS)
+    + "."
 )
 UNKNOWN_DOMAIN = "Un de ces domaines n’existe pas."
 UNKNOWN_SECTION = "Une de ces sections n’existe pas : ce sont des lettres, de A à U."
@@ -146,9 +149,9 @@ def fill(link: HelpLink, values: Mapping[str, str]) -> str:
     """Return the address with each parameter whose value is known."""
     pairs = []
     for match in _PARAMETER.finditer(link.parameters):
-        value = match["literal"] or values.get(match["placeholder"], "")
-        if value:
-            pairs.append((match["name"], value))
+        known = values.get(match["placeholder"], "") if match["placeholder"] else ""
+        if known or not match["placeholder"]:
+            pairs.append((match["name"], f"{match['before']}{known}{match['after'] or ''}"))
     if not pairs:
         return link.url
     return f"{link.url}{'&' if '?' in link.url else '?'}{urlencode(pairs)}"

@@ -120,6 +120,7 @@ def address(saved: SavedSearch) -> dict[str, str]:
         "rayon": filters.near and str(round(filters.radius_km)),
         "territoire": filters.territory and filters.territory.siren,
         "secteur": filters.sector and filters.sector.code,
+        "effectif": filters.size and filters.size.value,
         "lieu": filters.venue and VENUE_NAMES[filters.venue],
     }
     return {name: str(value) for name, value in told.items() if value}
@@ -141,6 +142,7 @@ def question(saved: SavedSearch) -> tuple[ListingKind | None, Filters] | None:
         radius_km=radius_km or 0,
         territory=saved.territory,
         sector=saved.sector,
+        size=saved.size_class,
         venue=saved.venue,
         sort=Sort.RELEVANCE,
     )
@@ -208,6 +210,7 @@ def _columns(kind: ListingKind | None, filters: Filters) -> dict[str, Any]:
         "radius_km": round(filters.radius_km) if filters.near else None,
         "territory_siren": filters.territory.siren if filters.territory else None,
         "sector_code": filters.sector.code if filters.sector else None,
+        "size_class": filters.size,
         "venue": filters.venue,
     }
 

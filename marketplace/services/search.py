@@ -15,7 +15,17 @@ from sqlalchemy import func, select, text
 
 from marketplace import clock
 from marketplace.extensions import db
-from marketplace.models import Commune, ListingKind, SearchEntry, Sector, Skill, Territory, Venue
+from marketplace.models import (
+    Commune,
+    ListingKind,
+    Organisation,
+    SearchEntry,
+    Sector,
+    SizeClass,
+    Skill,
+    Territory,
+    Venue,
+)
 from marketplace.services import directory, market, search_entries, search_words, skills
 from marketplace.services.directory import PER_PAGE, VENUE_PLACES, Filters, Results, Sort
 from marketplace.services.market import KM_PER_DEGREE
@@ -244,6 +254,8 @@ def _sieve(entries: Entries, kind: ListingKind | None, filters: Filters) -> _Sie
     fixed: Mask = entries.expires > clock.now().timestamp()
     if filters.sector:
         fixed &= np.isin(entries.sector, _of_sector(filters.sector))
+    if filters.size:
+        fixed &= np.isin(entries.organisation, _of_size(filters.size))
     distance_km = np.full(len(entries), np.inf)
     if filters.near:
         fixed &= _around(entries, filters.near, filters.radius_km, distance_km)
@@ -300,6 +312,13 @@ def _of_sector(sector: Sector) -> IntArray:
         known = frozenset(db.session.scalars(select(Sector.code).where(Sector.section == sector.code)))
         return search_entries.codes(known.__contains__)
     return search_entries.codes(lambda value: value.startswith(sector.code))
+
+
+def _of_size(size: SizeClass) -> IntArray:
+    """Asked each time, as a structure grows without its listings changing."""
+    return search_entries.told(
+        select(search_entries.joined(Organisation.id)).where(Organisation.size_class == size)
+    )
 
 
 def _skills_of(entries: Entries) -> tuple[IntArray, IntArray, IntArray]:

@@ -103,8 +103,8 @@ def told(query: Executable) -> IntArray:
 
 
 def ids() -> ColumnElement[str]:
-    """Return the aggregate that told() reads: one text, as a row for each id would take thrice as long."""
-    return _joined(SearchEntry.id)
+    """Return the aggregate of the ids of entries, for told()."""
+    return joined(SearchEntry.id)
 
 
 def _holds(entries: Entries, ids: IntArray) -> bool:
@@ -134,7 +134,7 @@ def _with(kept: _Kept, wanted: IntArray) -> Entries:
 
 
 def _read(kept: _Kept, condition: ColumnElement[bool]) -> Entries:
-    row = db.session.execute(select(*(_joined(source) for source, _ in _SOURCES)).where(condition)).one()
+    row = db.session.execute(select(*(joined(source) for source, _ in _SOURCES)).where(condition)).one()
     columns = [_column(kept, text or "", kind) for text, (_, kind) in zip(row, _SOURCES, strict=True)]
     order = np.argsort(columns[0], kind="stable")
     return Entries(*(column[order] for column in columns))
@@ -147,7 +147,8 @@ def _column(kept: _Kept, text: str, kind: type[Any]) -> NDArray[Any]:
     return np.fromstring(text, dtype=kind, sep=",")
 
 
-def _joined(column: Any) -> ColumnElement[str]:
+def joined(column: Any) -> ColumnElement[str]:
+    """Return the aggregate that told() reads: one text, as a row for each value would take thrice as long."""
     return func.aggregate_strings(cast(column, String), ",")
 
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from marketplace.models import ListingState, MatchState, Place
+from marketplace.models import ListingState, MatchState, Place, SizeClass
 from marketplace.services import tokens
 from tests.support.builders import CESSON, LIFFRE, RENNES, RENNES_METROPOLE
 from tests.support.queries import counted
@@ -116,6 +116,7 @@ def test_a_listing_that_is_over_is_gone(client, market):
         (f"commune={CESSON}&radius=200", ["offer", "need"]),
         ("sector=C", ["need"]),
         ("sector=10.71", ["need"]),
+        ("size=10-49", ["need"]),
         ("venue=remote", ["need"]),
         ("venue=on_site", ["offer"]),
         ("published_since=2999-12-31", []),
@@ -124,7 +125,7 @@ def test_a_listing_that_is_over_is_gone(client, market):
     ],
 )
 def test_each_filter_narrows_the_list(client, market, clock, query, expected):
-    baker = market.organisation(commune=CESSON, sector="10.71C")
+    baker = market.organisation(commune=CESSON, sector="10.71C", size_class=SizeClass.SMALL)
     need = market.need(
         organisation=baker, skill="tableur", extra_skills=("agenda-partage",), places=int(Place.REMOTE)
     )

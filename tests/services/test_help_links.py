@@ -89,6 +89,13 @@ def test_an_address_with_a_query_keeps_it(add, market):
     assert only(Situation(market.skill("tableur"))).url.startswith("https://fil.example/?page=cours&q=")
 
 
+def test_text_may_stand_around_a_value_and_goes_with_it(add, situation, market):
+    add(parameters="ou=COMMUNE-{insee}|tri=0")
+
+    assert only(situation).url == "https://fil.example/cours?ou=COMMUNE-35238&tri=0"
+    assert only(Situation(market.skill("tableur"))).url == "https://fil.example/cours?tri=0"
+
+
 def test_values_cannot_leave_their_parameter(add, situation, db_session):
     add(parameters="q={commune}")
     strange = Commune(**{**columns(situation.commune), "insee": "00000", "name": "A&B=C#d"})

@@ -53,7 +53,10 @@ def test_the_export_holds_what_is_kept_about_the_person_and_no_secret(market, pa
     assert told["account"]["email"] == person.email
     assert "password_hash" not in told["account"]
     assert [row["title"] for row in told["tables"]["listing.author_id"]] == [
-        need.title for need in db.session.scalars(select(Listing).where(Listing.author_id == person.id))
+        need.title
+        for need in db.session.scalars(
+            select(Listing).where(Listing.author_id == person.id).order_by(Listing.id)
+        )
     ]
     assert told["tables"]["saved_search.user_id"][0]["words"] == "facture"
     assert "membership.user_id" in told["tables"]

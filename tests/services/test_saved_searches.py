@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from marketplace import clock as site_clock
 from marketplace.extensions import db
-from marketplace.models import Frequency, ListingKind, Membership, MembershipState, SavedSearch
+from marketplace.models import Frequency, ListingKind, Membership, MembershipState, SavedSearch, SizeClass
 from marketplace.services import listings, places, saved_searches
 from marketplace.services import outbox as mail_service
 from marketplace.services.directory import Filters
@@ -64,6 +64,15 @@ def test_a_search_is_kept_as_it_was_asked(market, reader):
         "q": "confitures", "type": "savoir-faire", "competence": "tableur",
         "commune": "Cesson-Sévigné (35510)", "rayon": "12",
     }  # fmt: skip
+
+
+def test_the_size_of_structures_is_kept_with_it(reader):
+    one, other = (save(reader, size=size) for size in (SizeClass.MICRO, SizeClass.SMALL))
+    assert one.id != other.id
+    assert [saved_searches.address(each)["effectif"] for each in saved_searches.mine(reader)] == [
+        "10-49",
+        "1-9",
+    ]
 
 
 def test_the_same_search_is_kept_once(reader):

@@ -12,6 +12,7 @@ from marketplace.models import (
     ListingState,
     Place,
     Sector,
+    SizeClass,
     SkillDomain,
     Territory,
     Venue,
@@ -194,6 +195,7 @@ FILTERS = [
     lambda market: {"sector": db.session.get(Sector, "C")},
     lambda market: {"sector": db.session.get(Sector, "47")},
     lambda market: {"sector": db.session.get(Sector, "10.71C")},
+    lambda market: {"size": SizeClass.SMALL},
     lambda market: {"venue": Venue.REMOTE},
     lambda market: {"venue": Venue.ON_SITE, "near": places.get(RENNES), "radius_km": 30},
 ]
@@ -207,7 +209,8 @@ def mixed(market):
             for commune in (RENNES, CESSON, LIFFRE, PARIS)
             for sector in ("10.71C", "47.76Z")
         ):
-            firm = market.organisation(commune=commune, sector=sector)
+            size = (SizeClass.MICRO, SizeClass.SMALL, SizeClass.NONE)[number % 3]
+            firm = market.organisation(commune=commune, sector=sector, size_class=size)
             for make in (market.need, market.offer):
                 make(
                     organisation=firm,
@@ -230,6 +233,15 @@ def test_filters_give_what_the_database_gives(market, mixed, kind, make):
     assert [(one.listing.id, one.distance_km) for one in shown] == [
         (one.listing.id, one.distance_km) for one in listed
     ]
+
+
+def test_a_structure_that_grew_is_found_by_its_new_size(market, db_session):
+    firm = market.organisation(size_class=SizeClass.MICRO)
+    need = market.need(organisation=firm)
+    assert found(size=SizeClass.MICRO) == [need.id]
+    firm.size_class = SizeClass.SMALL
+    db_session.commit()
+    assert (found(size=SizeClass.MICRO), found(size=SizeClass.SMALL)) == ([], [need.id])
 
 
 def test_a_commune_without_a_point_finds_its_own(market):

@@ -7,7 +7,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.extensions import db
-from marketplace.models import ListingState, Place
+from marketplace.models import ListingState, Place, SizeClass
 from marketplace.services import directory
 from marketplace.web.forms import INVISIBLE, NOT_A_NUMBER, SEVERAL_COMMUNES, UNKNOWN_COMMUNE
 from tests.support.builders import CESSON, LIFFRE, RENNES_METROPOLE
@@ -70,6 +70,7 @@ def test_a_card_says_who_where_and_what(client, market):
         ("territoire=243500139", ["tableur à Cesson"]),
         ("secteur=C", ["tableur à Cesson"]),
         ("secteur=10.71", ["tableur à Cesson"]),
+        ("effectif=10-49", ["tableur à Cesson"]),
         ("lieu=a-distance", ["tableur à Cesson"]),
         ("lieu=sur-place", ["boutique à Liffré"]),
         ("q=CESSON", ["tableur à Cesson"]),
@@ -82,7 +83,7 @@ def test_each_filter_of_the_address_does_what_it_says(client, market, query, exp
         title="tableur à Cesson",
         skill="tableur",
         places=int(Place.REMOTE),
-        organisation=market.organisation(commune=CESSON, sector="10.71C"),
+        organisation=market.organisation(commune=CESSON, sector="10.71C", size_class=SizeClass.SMALL),
     )
     market.need(
         title="boutique à Liffré",
@@ -210,6 +211,7 @@ BAD = [
     ("competence", "x" * 100_000, NOT_IN_LIST),
     ("domaine", "inconnu", NOT_IN_LIST),
     ("secteur", "ZZ", NOT_IN_LIST),
+    ("effectif", "mille", NOT_IN_LIST),
     ("territoire", "000000000", NOT_IN_LIST),
     ("lieu", "sur-la-lune", NOT_IN_LIST),
     ("tri", "prix", NOT_IN_LIST),

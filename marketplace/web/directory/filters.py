@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 
-from marketplace.models import ListingKind
+from marketplace.models import ListingKind, SizeClass
 from marketplace.models.listings import RADIUS_MAX_KM
 from marketplace.models.search import WORDS_MAX
 from marketplace.services import directory, places, search, skills, territories
@@ -18,6 +18,7 @@ from marketplace.services.directory import Filters, Sort
 from marketplace.services.errors import NotFound
 from marketplace.services.saved_searches import KIND_NAMES, VENUE_NAMES
 from marketplace.services.search import Counts
+from marketplace.web.display import label
 from marketplace.web.forms import BaseForm, CommuneField, TextField, WholeNumber
 
 VENUES = {name: venue for venue, name in VENUE_NAMES.items()}
@@ -67,6 +68,12 @@ class FilterForm(BaseForm):
     radius_km = WholeNumber("Rayon (km)", name="rayon", minimum=0, maximum=RADIUS_MAX_KM, required=False)
     domain = ReferenceField("Domaine", name="domaine", blank="Tous")
     sector = ReferenceField("Activité de la structure", name="secteur", blank="Toutes")
+    size = SelectField(
+        "Taille de la structure",
+        name="effectif",
+        default="",
+        choices=[("", "Toutes"), *((size.value, label(size).capitalize()) for size in SizeClass)],
+    )
     territory = ReferenceField("Territoire", name="territoire", blank="Tous")
     venue = SelectField(
         "Lieu de l’échange", name="lieu", default="", choices=[("", "Peu importe"), *VENUE_LABELS.items()]
@@ -77,7 +84,7 @@ class FilterForm(BaseForm):
     def further(self) -> list[Field]:
         """The fields that are folded until one of them is used."""
         of_kind = [self.kind] if "kind" in self else []
-        return [*of_kind, self.domain, self.sector, self.territory, self.venue]
+        return [*of_kind, self.domain, self.sector, self.size, self.territory, self.venue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +237,7 @@ def read(args: MultiDict[str, str], list_of: ListingKind | None = None) -> Asked
         radius_km=_valid(form.radius_km) or 0,
         territory=form.territory.row,
         sector=form.sector.row,
+        size=SizeClass(size) if (size := _valid(form.size)) else None,
         venue=VENUES.get(_valid(form.venue)),
         words=_valid(form.words) or "",
         sort=_sort(form),
@@ -320,6 +328,7 @@ def _said(form: FilterForm, filters: Filters) -> dict[str, str]:
         form.commune.name: filters.near and f"À {filters.radius_km} km au plus de {filters.near.name}",
         form.domain.name: filters.domain and filters.domain.label,
         form.sector.name: filters.sector and _cut(filters.sector.label),
+        form.size.name: filters.size and label(filters.size).capitalize(),
         form.territory.name: filters.territory and filters.territory.name,
         form.venue.name: filters.venue and VENUE_LABELS[form.venue.data],
     }
