@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import String, cast, delete, or_, select, update
+from sqlalchemy import String, cast, delete, exists, literal, or_, select, union_all, update
 
 from marketplace import clock as site_clock
 from marketplace import create_app
@@ -162,29 +162,40 @@ def _empty() -> None:
     """Delete every row but the reference data."""
     _empty_audit_log()
     is_edited = reference_data.is_edited()
+    filled = set(db.session.scalars(_FILLED))
     for table in reversed(db.metadata.sorted_tables):
-        if table.name not in REFERENCE and table is not AuditEntry.__table__:
+        if table.name in filled:
             db.session.execute(delete(table))
     db.session.execute(delete(ReasonTemplate).where(ReasonTemplate.code.is_(None)))
-    as_loaded = {
-        "is_open": False,
-        "moderation_mode": ModerationMode.BEFORE,
-        "default_radius_km": 20,
-        "welcome_text": "",
-        "contact": "",
-        "charter": "",
-        "trusted_after": 0,
-        "logo_mark": "",
-    }
-    changed = or_(
-        *(getattr(Territory, name) != value for name, value in as_loaded.items()),
-        cast(Territory.policy, String) != "{}",
-        cast(Territory.partners, String) != "[]",
-    )
-    db.session.execute(update(Territory).where(changed).values(**as_loaded, policy={}, partners=[]))
+    db.session.execute(update(Territory).where(_CHANGED).values(**AS_LOADED, policy={}, partners=[]))
     if is_edited:
         reference_data.restore()
     db.session.commit()
+
+
+AS_LOADED = {
+    "is_open": False,
+    "moderation_mode": ModerationMode.BEFORE,
+    "default_radius_km": 20,
+    "welcome_text": "",
+    "contact": "",
+    "charter": "",
+    "trusted_after": 0,
+    "logo_mark": "",
+}
+_CHANGED = or_(
+    *(getattr(Territory, name) != value for name, value in AS_LOADED.items()),
+    cast(Territory.policy, String) != "{}",
+    cast(Territory.partners, String) != "[]",
+)
+# One question tells which few of the many tables a test has filled.
+_FILLED = union_all(
+    *(
+        select(literal(table.name)).where(exists(select(literal(1)).select_from(table)))
+        for table in db.metadata.sorted_tables
+        if table.name not in REFERENCE and table is not AuditEntry.__table__
+    )
+)
 
 
 def _empty_audit_log() -> None:

@@ -3,13 +3,14 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from rapidfuzz import fuzz, process
 from sqlalchemy import select
 
 from marketplace.extensions import db
-from marketplace.models import Commune, Postcode
+from marketplace.models import Commune, Postcode, SeedFile
 from marketplace.services.text import fold_place
 
 # How alike two names must be, of 100, when they share a postcode.
@@ -28,8 +29,19 @@ class Spot(NamedTuple):
     lon: float | None
 
 
+def current() -> "CommuneIndex":
+    """Return the index of the communes as last loaded, read once per process."""
+    loaded = select(SeedFile.sha256).where(SeedFile.name == "communes.csv")
+    return _read(str(db.engine.url), db.session.scalar(loaded))
+
+
+@lru_cache(maxsize=2)
+def _read(_database: str, _digest: str | None) -> "CommuneIndex":
+    return CommuneIndex()
+
+
 class CommuneIndex:
-    """Built once for a whole file: about 35,000 communes, 20 MB."""
+    """About 35,000 communes, 20 MB; what was found is kept."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str], Spot | None] = {}

@@ -25,8 +25,7 @@ from marketplace.models import (
     ProviderList,
     ProviderOptOut,
 )
-from marketplace.services import provider_lists, provider_themes
-from marketplace.services.commune_index import CommuneIndex
+from marketplace.services import commune_index, provider_lists, provider_themes
 from marketplace.services.market import chunks
 from marketplace.services.provider_lists import ListFormat
 from marketplace.services.provider_rows import LeftOut, Record, Refused, RowReader
@@ -138,7 +137,7 @@ class _Reading:
                 self.form,
                 table.header,
                 today=clock.now().date(),
-                communes=CommuneIndex(),
+                communes=commune_index.current(),
                 is_mapped=mapped.__contains__,
             )
             for row in table.rows:

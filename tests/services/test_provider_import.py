@@ -19,7 +19,7 @@ from marketplace.models import (
     ProviderList,
     ProviderTheme,
 )
-from marketplace.services import provider_import, provider_lists, provider_upkeep, retention
+from marketplace.services import commune_index, provider_import, provider_lists, provider_upkeep, retention
 from marketplace.services.errors import FieldError, NotAllowed
 from marketplace.services.provider_import import Overtaken, TooManyRetired
 from marketplace.services.provider_lists import BrokenMapping
@@ -355,14 +355,14 @@ class TestAgain:
             bring("activateurs", ACTIVATEURS, [activateur(f"A{n}", themes=f"Sujet {n}") for n in range(12)])
 
     def test_of_two_imports_at_once_the_slower_is_refused(self, bring, monkeypatch):
-        reading = provider_import.CommuneIndex
+        reading = commune_index.current
 
         def slow():
-            monkeypatch.setattr(provider_import, "CommuneIndex", reading)
+            monkeypatch.setattr(commune_index, "current", reading)
             bring("expertcyber", EXPERTCYBER, [expert(1), expert(2)])
             return reading()
 
-        monkeypatch.setattr(provider_import, "CommuneIndex", slow)
+        monkeypatch.setattr(commune_index, "current", slow)
         write(bring.path, EXPERTCYBER, [expert(3)])
         with pytest.raises(Overtaken):
             provider_import.run(provider_lists.of_source("expertcyber"), bring.path)

@@ -243,7 +243,8 @@ def test_each_act_is_one_edition_and_one_line_of_the_log(app, admin, db_session)
     ]  # fmt: skip
     numbers = [edition.number for edition in editions]
     assert numbers == sorted(set(numbers), reverse=True)
-    lines = db_session.scalars(select(AuditEntry).where(AuditEntry.subject_type == "skill")).all()
+    of_skills = select(AuditEntry).where(AuditEntry.subject_type == "skill").order_by(AuditEntry.id)
+    lines = db_session.scalars(of_skills).all()
     assert [line.after["edition"] for line in lines] == sorted(numbers)
     assert {line.actor_id for line in lines} == {admin.id}
 
