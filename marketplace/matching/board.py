@@ -13,6 +13,8 @@ from marketplace.matching.validation import BoolArray, IntArray, same_length
 Columns = Mapping[str, NDArray[Any]]
 # A straight line is never longer than the way: what is cut off is out of reach, but for rounding.
 MARGIN_KM = 1e-3
+# A degree of latitude is 110.57 km on the ellipsoid where it is shortest.
+KM_PER_DEGREE_AT_LEAST = 110.0
 _FIRST_ROWS = 64
 
 
@@ -87,12 +89,15 @@ class Board:
         """
         rows = self._having(skills)
         level, common = self._columns["level"][rows], self._columns["places"][rows] & places
-        rows = rows[(level >= levels[0]) & (level <= levels[1]) & (common > 0)]
-        x, y, z = np.moveaxis(self._columns["point"][rows] - points_km(lat, lon), -1, 0)
-        reach = np.minimum(self._columns["radius_km"][rows], radius_km) + MARGIN_KM
-        near = x * x + y * y + z * z <= reach * reach  # NaN is never near
-        common = self._columns["places"][rows] & places
-        return self._in_order(rows[(common & REMOTE > 0) | ((common & ON_SITE > 0) & near)])
+        fits = (level >= levels[0]) & (level <= levels[1])
+        # Most are far away, and latitude alone says so of nearly all of them; NaN is never near.
+        about = np.abs(self._columns["lat"][rows] - lat) <= radius_km / KM_PER_DEGREE_AT_LEAST
+        remotely = fits & (common & REMOTE > 0)
+        on_site = rows[fits & about & (common & ON_SITE > 0) & ~remotely]
+        x, y, z = np.moveaxis(self._columns["point"][on_site] - points_km(lat, lon), -1, 0)
+        reach = np.minimum(self._columns["radius_km"][on_site], radius_km) + MARGIN_KM
+        near = x * x + y * y + z * z <= reach * reach
+        return self._in_order(np.concatenate((rows[remotely], on_site[near])))
 
     def rows(self, ids: Iterable[int]) -> IntArray:
         """Return the rows of these listings, but those that are not there."""

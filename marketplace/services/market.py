@@ -70,6 +70,7 @@ _CHOSEN = (
     .where(cast(Territory.policy, String) != "{}")
     .order_by(Territory.siren)
 )
+_CHOSEN_HERE = _CHOSEN.where(Territory.siren.in_(bindparam("sirens", expanding=True)))
 _PAIRS = select(Match.need_id, Match.offer_id, Match.state, Match.closed_at)
 _OF_NEEDS = _PAIRS.where(Match.need_id.in_(bindparam("ids", expanding=True)))
 _OF_OFFERS = _PAIRS.where(Match.offer_id.in_(bindparam("ids", expanding=True)))
@@ -306,11 +307,13 @@ def policies(of: Iterable[str | None] | None = None, *, known: Reference | None 
     `of`: only these territories are asked for, by their SIREN.
     """
     known = known or reference()
-    wanted = None if of is None else set(of)
+    if of is None:
+        chosen = db.session.execute(_CHOSEN)
+    else:
+        chosen = db.session.execute(_CHOSEN_HERE, {"sirens": sorted({siren for siren in of if siren})})
     own = {
         siren: Policy.from_mapping(overrides, skills=known.skills, sectors=known.sectors)
-        for siren, overrides in db.session.execute(_CHOSEN)
-        if wanted is None or siren in wanted
+        for siren, overrides in chosen
     }
     return Policies(national=policy(known=known), own=own)
 
@@ -377,9 +380,10 @@ def best_pairs(
     """Return the best of these pairs that may be proposed, as rows, the best first."""
     need, offer = np.asarray(need_rows, np.int64), np.asarray(offer_rows, np.int64)
     closed = np.stack(closed_pairs(market))
-    width = max(len(market.offers), 1)
-    kept = ~np.isin(need * width + offer, closed[0] * width + closed[1])
-    need, offer = need[kept], offer[kept]
+    if closed.size:
+        width = max(len(market.offers), 1)
+        kept = ~np.isin(need * width + offer, closed[0] * width + closed[1])
+        need, offer = need[kept], offer[kept]
     found = [
         matching.feasible(market.needs, need[rows], market.offers, offer[rows], policy)
         for policy, rows in _by_policy(market, using, need)

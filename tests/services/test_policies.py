@@ -122,7 +122,8 @@ def test_each_application_is_audited_with_what_was_before(moderator, db_session)
     policies.apply(RENNES_METROPOLE, {"half_distance_km": 25}, by=moderator, seen=0)
     policies.apply(RENNES_METROPOLE, {}, by=moderator, seen=1, note="Retour")
 
-    entries = list(db_session.scalars(select(AuditEntry).where(AuditEntry.action == "policy.applied")))
+    applied = select(AuditEntry).where(AuditEntry.action == "policy.applied").order_by(AuditEntry.id)
+    entries = list(db_session.scalars(applied))
     assert [(entry.before, entry.after) for entry in entries] == [
         ({}, {"half_distance_km": 25.0}),
         ({"half_distance_km": 25.0}, {}),

