@@ -16,10 +16,9 @@ LISTS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desk"])
 class TestPages:
-    def test_lists_and_the_map(self, visit, viewport):
-        visitor = visit(viewport)
+    def test_lists_and_the_map(self, visit):
+        visitor = visit()
         faults = {}
         for path in LISTS:
             visitor.go(path)
@@ -27,8 +26,8 @@ class TestPages:
 
         assert {path: found for path, found in faults.items() if found} == {}
 
-    def test_the_administrators_pages(self, visit, viewport):
-        visitor = visit(viewport)
+    def test_the_administrators_pages(self, visit):
+        visitor = visit()
         visitor.log_in(demo.ADMINISTRATOR.email, demo.ADMINISTRATOR.password)
         visitor.go("/administration/prestataires")
         assert faults_of(visitor) == []
