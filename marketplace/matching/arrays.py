@@ -1,5 +1,6 @@
 """The data model: needs, offers and edges as parallel arrays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -83,8 +84,20 @@ class _Listings:
         return len(self.id)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
-        """Return the listings of these rows, in their order."""
-        return type(self)(**{name: column[rows] for name, column in self._given().items()})
+        """Return the listings of these rows, each once, in their order."""
+        return self._unchecked({column.name: getattr(self, column.name)[rows] for column in fields(self)})
+
+    @classmethod
+    def of_board(cls, columns: Mapping[str, NDArray[Any]]) -> Self:
+        """Return listings from the columns of a Board, their `point` among them: they are not checked."""
+        return cls._unchecked({column.name: columns[column.name] for column in fields(cls)})
+
+    @classmethod
+    def _unchecked(cls, columns: Mapping[str, NDArray[Any]]) -> Self:
+        made = object.__new__(cls)
+        for name, column in columns.items():
+            object.__setattr__(made, name, column)
+        return made
 
     def _given(self) -> dict[str, NDArray[Any]]:
         return {column.name: getattr(self, column.name) for column in fields(self) if column.init}

@@ -45,7 +45,8 @@ class Board:
         same_length(**columns)
         ids = columns["id"].tolist()
         self.drop(ids)
-        given = {**columns, "point": points_km(columns["lat"], columns["lon"])}
+        given = {"point": points_km(columns["lat"], columns["lon"])} if "point" not in columns else {}
+        given |= columns
         rows = self._take_rows(len(ids))
         self._make_room(given)
         for name, values in given.items():
@@ -105,8 +106,8 @@ class Board:
         return np.array([row for row in found if row is not None], np.int64)
 
     def take(self, rows: IntArray) -> dict[str, NDArray[Any]]:
-        """Return the columns of these rows, as they were given."""
-        return {name: values[rows] for name, values in self._columns.items() if name != "point"}
+        """Return the columns of these rows, as they were given, and their `point`, as Needs has it."""
+        return {name: values[rows] for name, values in self._columns.items()}
 
     def column(self, name: str, rows: IntArray) -> NDArray[Any]:
         values: NDArray[Any] = self._columns[name][rows]

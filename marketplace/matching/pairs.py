@@ -1,6 +1,7 @@
 """Facts and hard rules of pairs, for many pairs at a time. Candidates, scores and explanations share them."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -91,7 +92,10 @@ def _similarity(wanted: IntArray, offered: IntArray, policy: Policy) -> tuple[Fl
     matrix = policy.similarity()
     need_skill, offer_skill = wanted[:, 0].copy(), offered[:, 0].copy()
     best = matrix[need_skill, offer_skill]
-    for a, b in list(np.ndindex(wanted.shape[1], offered.shape[1]))[1:]:
+    used = [np.flatnonzero((skills >= 0).any(axis=0)).tolist() for skills in (wanted, offered)]
+    for a, b in product(*used):
+        if a == b == 0:
+            continue
         rows = np.flatnonzero((wanted[:, a] >= 0) & (offered[:, b] >= 0))
         value = matrix[wanted[rows, a], offered[rows, b]]
         value = value if a == 0 else value * policy.extra_skill_factor

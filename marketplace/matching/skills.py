@@ -1,11 +1,14 @@
 """How near two skills are: the same, declared related, or in the same domain."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from marketplace.matching.validation import FloatArray, IntArray, integers
+
+# More than there are settings in use at a time.
+MATRICES_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,9 @@ class SkillGraph:
 
     domain: IntArray
     related: IntArray
+    _matrices: dict[tuple[float, float], FloatArray] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def from_lists(cls, domain: Sequence[int], related: Iterable[tuple[int, int]]) -> "SkillGraph":
@@ -36,8 +42,18 @@ class SkillGraph:
         return len(self.domain)
 
     def similarity(self, *, related: float, same_domain: float) -> FloatArray:
-        """Return the (n, n) matrix of similarities: 1 for the same skill, `related`, `same_domain`, or 0."""
+        """Return the (n, n) matrix of similarities: 1 for the same skill, `related`, `same_domain`, or 0.
+
+        It is kept, and must not be written to.
+        """
+        kept = self._matrices.get((related, same_domain))
+        if kept is not None:
+            return kept
         matrix = np.where(self.domain[:, None] == self.domain[None, :], same_domain, 0.0)
         matrix[self.related[:, 0], self.related[:, 1]] = related
         np.fill_diagonal(matrix, 1.0)
+        matrix.flags.writeable = False
+        if len(self._matrices) >= MATRICES_MAX:
+            self._matrices.clear()
+        self._matrices[related, same_domain] = matrix
         return matrix

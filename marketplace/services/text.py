@@ -29,7 +29,7 @@ def is_keepable(text: str, *, several_lines: bool = False) -> bool:
         (unicodedata.category(c) in {"Cc", "Cs", "Co"} and c not in allowed)
         or c in _DIRECTION
         or c == _UNREADABLE
-        for c in text
+        for c in set(text)
     )
 
 

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
 from marketplace.extensions import db
-from marketplace.models import SeedFile, Skill, SkillEdition, SkillWord
+from marketplace.models import SeedFile, Skill, SkillWord
 from marketplace.services import reference
-
-
-def is_edited() -> bool:
-    return db.session.scalar(select(SkillEdition.number).limit(1)) is not None
 
 
 def restore() -> None:

@@ -51,6 +51,7 @@ IN_ADDRESSES = (*WORST, "control", "path", "negative", "not a number", "other di
 # What PostgreSQL refuses where SQLite does not: the rest is settled before any database, and tried on one.
 FOR_DATABASES = ("nul", "surrogate", "beyond 32 bits", "beyond 64 bits")
 ADDRESS_MAX = 5_000  # longer than any server lets through
+VALUE_MAX = 500  # as long in all, with every parameter, and longer than any field takes
 # Every name that an address of the site may carry.
 PARAMETERS = (
     "q", "nom", "mail", "suite", "next", "page", "siret", "activite", "activite_code", "secteur", "effectif",
@@ -118,30 +119,30 @@ def check(client: FlaskClient, method: str, path: str, **sent: Any) -> TestRespo
 
 
 def test_every_page_bears_any_parameter_said_once_twice_nested_or_unreadable(world, everybody, tried, pages):
-    texts = {name: _sendable(TEXTS[name][:ADDRESS_MAX]) for name in tried(IN_ADDRESSES)}
-    queries: list[Any] = [dict.fromkeys(PARAMETERS, texts[name]) for name in tried(WORST)]
-    queries += [dict(zip(PARAMETERS, _from(texts.values(), shift), strict=False)) for shift in range(2)]
-    queries += [
+    visitor, reader = everybody
+    texts = {name: _sendable(TEXTS[name][:VALUE_MAX]) for name in tried(IN_ADDRESSES)}
+    in_all = [dict.fromkeys(PARAMETERS, texts[name]) for name in tried(WORST)]
+    in_turn = [dict(zip(PARAMETERS, _from(texts.values(), shift), strict=False)) for shift in range(2)]
+    unreadable = [
         "&".join(f"{name}=1&{name}=2&{name}[]=1&{name}[a][b]=2" for name in PARAMETERS),
         "&".join(f"{name}=%ff%c3%28%ed%a0%80" for name in PARAMETERS) + "&%ff=%ff&&&==&=;b=2&%",
     ]
-    for page, client in product(pages, everybody):
+    for page, (client, queries) in product(pages, ((visitor, in_turn), (reader, in_all + unreadable))):
         path = world.path(page.endpoint)
         for query in queries:
-            response = check(client, "GET", path, query_string=query)
-            if "/connexion?next=" in response.headers.get("Location", ""):
-                break  # whoever must log in first is sent there whatever they ask
+            if _is_sent_to_log_in(check(client, "GET", path, query_string=query)):
+                break
 
 
 def test_every_address_bears_any_text_in_its_parts(app, world, everybody, tried):
     texts = [TEXTS[name][:ADDRESS_MAX] for name in tried(IN_ADDRESSES)]
-    for act, text in product(acts_of(app), texts):
-        for path in _with_each_part(app, world, act, text):
-            for client in everybody:
-                check(client, act.method, path)
+    for act, client in product(acts_of(app), everybody):
+        for path in (path for text in texts for path in _with_each_part(app, world, act, text)):
+            if _is_sent_to_log_in(check(client, act.method, path)):
+                break
 
 
-@pytest.mark.parametrize("key", ["0", "2147483647", "2147483648", "9" * 40, "-1"])
+@pytest.mark.parametrize("key", ["0", "2147483648", "9" * 40, "-1"])
 def test_an_id_that_leads_nowhere_is_not_found(app, world, everybody, key):
     visitor, reader = everybody
     for act in acts_of(app):
@@ -159,13 +160,13 @@ def test_every_form_bears_any_text_in_its_fields(world, everybody, tried, act):
     path, form = world.path(act.endpoint), world.form(act.endpoint)
     names, texts = [*form, "unknown"], [_sendable(TEXTS[name]) for name in tried(TEXTS)]
     in_all = [dict.fromkeys(names, _sendable(TEXTS[name])) for name in tried(WORST)]
-    in_turn = [dict(zip(names, _from(texts, shift), strict=False)) for shift in range(0, len(texts), 3)]
-    for client, sent in ((visitor, in_all), (reader, in_all + in_turn)):
+    in_turn = [dict(zip(names, _from(texts, shift), strict=False)) for shift in range(0, len(texts), 4)]
+    for client, sent in ((visitor, in_turn[:2]), (reader, in_all + in_turn)):
         for data in sent:
-            if "/connexion?next=" in check(client, "POST", path, data=data).headers.get("Location", ""):
+            if _is_sent_to_log_in(check(client, "POST", path, data=data)):
                 break
     for field in form:  # in one, while the others are right
-        for name in tried(("nul", "html")):
+        for name in tried(("nul", "html"))[-1:]:
             check(reader, "POST", path, data={**form, field: _sendable(TEXTS[name])})
 
 
@@ -175,6 +176,7 @@ def test_every_form_bears_a_file_where_text_is_expected(app, world, everybody):
         check(reader, "POST", path, data={field: (BytesIO(b"\x00\xff"), "a\x00<b>.exe") for field in form})
 
 
+@pytest.mark.parametrize("app", ["sqlite"], indirect=True)  # how often a field is said, no database sees
 def test_every_form_bears_fields_said_twice_or_nested(app, world, everybody):
     _, reader = everybody
     for path, form in _forms(app, world):
@@ -245,6 +247,11 @@ def test_an_address_that_does_not_exist_has_a_page_in_any_alphabet(everybody):
 def test_a_method_that_no_page_knows_is_refused(app, world, everybody, method):
     for act in acts_of(app):
         assert check(everybody[1], method, world.path(act.endpoint)).status_code == 405
+
+
+def _is_sent_to_log_in(response: TestResponse) -> bool:
+    """Whoever must log in first is sent there whatever they ask: once is enough."""
+    return "/connexion?next=" in response.headers.get("Location", "")
 
 
 def _forms(app: Flask, world: World) -> Iterator[tuple[str, Mapping[str, Any]]]:
