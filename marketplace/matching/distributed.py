@@ -115,8 +115,20 @@ def _client(scheduler: str) -> "Client":
         from distributed import Client  # noqa: PLC0415 (an optional extra)
     except ImportError as error:
         raise SchedulerUnreachable("dask.distributed is not installed: the extra is `distributed`") from error
+
+    class Whole(Client):
+        def start(self, **kwargs: Any) -> None:
+            # One that failed would close itself when it is collected, perhaps while another starts and holds
+            # the lock that closing waits for: for ever.
+            try:
+                super().start(**kwargs)
+            except BaseException:
+                self.close()
+                self._loop_runner.stop()  # close() does not where the connection was never there
+                raise
+
     try:
-        client = Client(scheduler, timeout=WAIT_SECONDS, set_as_default=False)
+        client = Whole(scheduler, timeout=WAIT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise SchedulerUnreachable(f"no scheduler answers at {scheduler}") from error
     try:

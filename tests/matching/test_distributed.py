@@ -1,5 +1,7 @@
 """Candidates found in shards, on workers of dask.distributed, are those that one machine finds."""
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -85,13 +87,20 @@ def test_an_empty_market_has_no_candidates(scheduler):
     assert not len(find_candidates_on(scheduler, needs(0), offers(0), policy()))
 
 
+def loops() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "IO loop"]
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere", ""])
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch, address):
     pytest.importorskip("distributed")
     monkeypatch.setattr("marketplace.matching.distributed.WAIT_SECONDS", 0.3)
 
-    with pytest.raises(SchedulerUnreachable, match="no scheduler answers"):
+    before = loops()
+    with pytest.raises(SchedulerUnreachable, match="no scheduler answers") as told:
         find_candidates_on(address, needs(1), offers(1), policy())
+    # What is left would be closed whenever it is collected: while another starts, for ever.
+    assert loops() == before, told
 
 
 def test_a_scheduler_without_worker_is_told(monkeypatch):
