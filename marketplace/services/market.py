@@ -274,20 +274,17 @@ def of_columns(
 ) -> Market:
     """Return a market from columns(). `at`: the moment up to which needs have waited; None: now."""
     waited = np.maximum((microseconds(at or clock.now()) - needs["published"]) / 1e6 / 86_400, 0.0)
+    room = offers["room"]
     if "point" in needs and "point" in offers:
-        return Market(
-            needs=Needs.of_board({**needs, "waiting_days": waited}),
-            offers=Offers.of_board({**offers, "capacity": offers["room"]}),
-            reference=known or reference(),
-            territories=needs["territory"].tolist(),
-        )
+        asking = Needs.of_board({**needs, "waiting_days": waited})
+        giving = Offers.of_board({**offers, "capacity": room})
+    else:
+        shared, theirs = ({name: side[name] for name in _SHARED} for side in (needs, offers))
+        asking = Needs(**shared, urgency=needs["urgency"], waiting_days=waited)
+        giving = Offers(**theirs, capacity=room)
     return Market(
-        needs=Needs(
-            **{name: needs[name] for name in _SHARED},
-            urgency=needs["urgency"],
-            waiting_days=waited,
-        ),
-        offers=Offers(**{name: offers[name] for name in _SHARED}, capacity=offers["room"]),
+        needs=asking,
+        offers=giving,
         reference=known or reference(),
         territories=needs["territory"].tolist(),
     )

@@ -155,6 +155,21 @@ def acts_of(app: Flask) -> list[Act]:
     )
 
 
+# The walks over the site are long, and who may do what is decided before any database: they are made on that
+# of production.
+on_production = pytest.mark.parametrize("app", ["postgres"], indirect=True)
+
+
+def reads(rows: Sequence[Any]) -> pytest.MarkDecorator:
+    """Walk over what only reads, rows with an `act`, a dozen a test."""
+    return pytest.mark.parametrize("reads", by_the_dozen([row for row in rows if row.act.method == "GET"]))
+
+
+def writes(rows: Sequence[Any]) -> pytest.MarkDecorator:
+    """Walk over the rest, one a test."""
+    return pytest.mark.parametrize("row", [row for row in rows if row.act.method != "GET"], ids=str)
+
+
 def by_the_dozen(rows: Sequence[Any]) -> list[Any]:
     """Cut rows into tests that share a world: what only reads leaves it as it was, and making one is slow."""
     dozens = (rows[start : start + DOZEN] for start in range(0, len(rows), DOZEN))

@@ -14,7 +14,7 @@ from marketplace.extensions import db
 from marketplace.models import AuditEntry, OutboxMail, User
 from marketplace.web.session import DESK
 from tests.support.builders import LIFFRE_CORMIER, Market
-from tests.support.world import Act, World, acts_of, by_the_dozen, client_of
+from tests.support.world import Act, World, acts_of, client_of, on_production, reads, writes
 
 ROLES = (
     "visitor", "user", "manager of another firm", "moderator elsewhere", "head elsewhere",
@@ -205,15 +205,14 @@ def test_every_address_of_the_desk_has_its_row(app):
     assert sorted(row.act for row in rows()) == sorted(desk_acts(app))
 
 
-# The walk is long, and who may do what is decided before any database: it is made on that of production.
-@pytest.mark.parametrize("app", ["postgres"], indirect=True)
-@pytest.mark.parametrize("reads", by_the_dozen([row for row in rows() if row.act.method == "GET"]))
+@on_production
+@reads(rows())
 def test_each_role_reads_what_is_for_it(desk, reads):
     assert {str(row): desk.each(row) for row in reads} == {str(row): row.expected for row in reads}
 
 
-@pytest.mark.parametrize("app", ["postgres"], indirect=True)
-@pytest.mark.parametrize("row", [row for row in rows() if row.act.method != "GET"], ids=str)
+@on_production
+@writes(rows())
 def test_each_role_does_what_is_for_it(desk, row):
     assert desk.each(row) == row.expected
 

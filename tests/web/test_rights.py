@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from marketplace.models import ListingState, MatchState
 from marketplace.web.display import slug_of
 from tests.support.builders import Market
-from tests.support.world import Act, World, acts_of, by_the_dozen, client_of
+from tests.support.world import Act, World, acts_of, by_the_dozen, client_of, on_production, reads, writes
 
 PEOPLE = ("visitor", "outsider", "employee", "manager", "moderator elsewhere", "moderator", "administrator")
 
@@ -257,20 +257,19 @@ def test_every_address_has_its_row(app):
     assert sorted(told) == acts_of(app)
 
 
-# The walk is long, and who may do what is decided before any database: it is made on that of production.
-@pytest.mark.parametrize("app", ["postgres"], indirect=True)
-@pytest.mark.parametrize("reads", by_the_dozen([row for row in rows() if row.act.method == "GET"]))
+@on_production
+@reads(rows())
 def test_each_person_reads_what_is_theirs(ask, reads):
     assert {str(row): ask.each(row) for row in reads} == {str(row): row.expected for row in reads}
 
 
-@pytest.mark.parametrize("app", ["postgres"], indirect=True)
-@pytest.mark.parametrize("row", [row for row in rows() if row.act.method != "GET"], ids=str)
+@on_production
+@writes(rows())
 def test_each_person_does_what_is_theirs(ask, row):
     assert ask.each(row) == row.expected
 
 
-@pytest.mark.parametrize("app", ["postgres"], indirect=True)
+@on_production
 @pytest.mark.parametrize(
     "acts",
     [
