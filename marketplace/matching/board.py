@@ -7,14 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketplace.matching.arrays import ON_SITE, REMOTE
-from marketplace.matching.distance import points_km
+from marketplace.matching.distance import KM_PER_DEGREE, points_km
 from marketplace.matching.validation import BoolArray, IntArray, same_length
 
 Columns = Mapping[str, NDArray[Any]]
 # A straight line is never longer than the way: what is cut off is out of reach, but for rounding.
 MARGIN_KM = 1e-3
-# A degree of latitude is 110.57 km on the ellipsoid where it is shortest.
-KM_PER_DEGREE_AT_LEAST = 110.0
 _FIRST_ROWS = 64
 
 
@@ -92,7 +90,7 @@ class Board:
         level, common = self._columns["level"][rows], self._columns["places"][rows] & places
         fits = (level >= levels[0]) & (level <= levels[1])
         # Most are far away, and latitude alone says so of nearly all of them; NaN is never near.
-        about = np.abs(self._columns["lat"][rows] - lat) <= radius_km / KM_PER_DEGREE_AT_LEAST
+        about = np.abs(self._columns["lat"][rows] - lat) <= (radius_km + MARGIN_KM) / KM_PER_DEGREE
         remotely = fits & (common & REMOTE > 0)
         on_site = rows[fits & about & (common & ON_SITE > 0) & ~remotely]
         x, y, z = np.moveaxis(self._columns["point"][on_site] - points_km(lat, lon), -1, 0)

@@ -14,6 +14,8 @@ SEMI_MAJOR_KM = 6378.137
 FLATTENING = 1 / 298.257223563
 ECCENTRICITY_SQUARED = FLATTENING * (2 - FLATTENING)
 MEAN_RADIUS_KM = 6371.0088
+# Of latitude, the shortest on WGS 84 (at the equator): a box this wide misses nobody.
+KM_PER_DEGREE = 110.574
 # arcsin(x) / x as a series in x².
 ARC_1, ARC_2, ARC_3 = 1 / 6, 3 / 40, 15 / 336
 PER_DIAMETER_SQUARED = 1 / (4 * MEAN_RADIUS_KM * MEAN_RADIUS_KM)

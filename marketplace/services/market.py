@@ -21,6 +21,7 @@ from marketplace import clock, matching
 from marketplace.extensions import db
 from marketplace.matching import Needs, Offers, Plan, Policy, Prices, SectorTree, SkillGraph
 from marketplace.matching.candidates import by_need
+from marketplace.matching.distance import KM_PER_DEGREE
 from marketplace.matching.distributed import find_candidates_on
 from marketplace.matching.shards import Cutter
 from marketplace.models import (
@@ -44,8 +45,6 @@ from marketplace.models.skills import WORDS_ONLY
 
 # A proposal that nobody answered, or that was given up, rests this long before it may come back.
 REST_DAYS = 30
-# Of latitude, the shortest on WGS 84 (at the equator): a box this wide misses nobody.
-KM_PER_DEGREE = 110.574
 SECTOR_LEVELS = ("section", "division", "group", "class", "subclass")
 # Offers told to a need that others got.
 LOST_TOLD = 5

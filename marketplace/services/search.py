@@ -15,6 +15,7 @@ from sqlalchemy import func, select, text
 
 from marketplace import clock
 from marketplace.extensions import db
+from marketplace.matching.distance import KM_PER_DEGREE
 from marketplace.models import (
     Commune,
     ListingKind,
@@ -28,7 +29,6 @@ from marketplace.models import (
 )
 from marketplace.services import directory, market, search_entries, search_words, skills
 from marketplace.services.directory import PER_PAGE, VENUE_PLACES, Filters, Results, Sort
-from marketplace.services.market import KM_PER_DEGREE
 from marketplace.services.paging import Page
 from marketplace.services.search_entries import Entries, FloatArray, IntArray
 from marketplace.services.search_words import Term
