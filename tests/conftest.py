@@ -1,12 +1,28 @@
 """Fixtures: each test of the site runs on SQLite and on PostgreSQL, from the same clean market."""
 
-from collections.abc import Callable, Iterator
+import gc
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import cache
+from itertools import count
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import String, cast, delete, exists, literal, or_, select, true, union_all, update
+from sqlalchemy import (
+    Dialect,
+    String,
+    cast,
+    delete,
+    exists,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+    update,
+)
 
 from marketplace import clock as site_clock
 from marketplace import create_app
@@ -37,6 +53,12 @@ REFERENCE = frozenset(
 )  # fmt: skip
 
 
+def pytest_collection_finish() -> None:
+    """Keep the thousands of tests, which stay, out of every collection of garbage."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def sqlite() -> Iterator[databases.Sqlite]:
     database = databases.Sqlite()
@@ -60,17 +82,28 @@ def _applications(request: pytest.FixtureRequest) -> Callable[[str], Flask]:
             database = request.getfixturevalue(name)
             made[name] = create_app(databases.settings(database.new(), database.folder))
             made[name].test_client_class = SeparateClient
+            _prepare(made[name])
         return made[name]
 
     return application
 
 
+@pytest.fixture(scope="session")
+def _folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yield a folder for each test, made when something is written there: `tmp_path` makes one at once."""
+    root = tmp_path_factory.mktemp("app")
+    return (root / str(number) for number in count())
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def app(request: pytest.FixtureRequest, _applications: Callable[[str], Flask], tmp_path) -> Iterator[Flask]:
+def app(
+    request: pytest.FixtureRequest, _applications: Callable[[str], Flask], _folders: Iterator[Path]
+) -> Iterator[Flask]:
     application = _applications(request.param)
     before = dict(application.config)
-    application.config["MAIL_FOLDER"] = str(tmp_path / "mail")
-    application.config["OPEN_DATA_FOLDER"] = str(tmp_path / "open-data")
+    folder = next(_folders)
+    application.config["MAIL_FOLDER"] = str(folder / "mail")
+    application.config["OPEN_DATA_FOLDER"] = str(folder / "open-data")
     with application.app_context():
         _empty()
         yield application
@@ -161,12 +194,13 @@ def outbox(app: Flask) -> Outbox:
 
 def _empty() -> None:
     """Delete every row but the reference data."""
-    filled = set(db.session.scalars(_FILLED))
+    connection = db.session.connection()
+    question = "SELECT filled()" if connection.dialect.name == "postgresql" else _question(connection.dialect)
+    filled = set(connection.exec_driver_sql(question).scalars())
     if AuditEntry.__tablename__ in filled:
         _empty_audit_log()
-    for table in reversed(db.metadata.sorted_tables):
-        if table.name in filled - REFERENCE and table is not AuditEntry.__table__:
-            db.session.execute(delete(table))
+    if emptied := [name for name in _EMPTIED if name in filled]:
+        _run(f'DELETE FROM "{name}"' for name in emptied)
     if ReasonTemplate.__tablename__ in filled:
         db.session.execute(delete(ReasonTemplate).where(ReasonTemplate.code.is_(None)))
     if Territory.__tablename__ in filled:
@@ -174,6 +208,15 @@ def _empty() -> None:
     if SkillEdition.__tablename__ in filled:
         reference_data.restore()
     db.session.commit()
+
+
+def _run(statements: Iterable[str]) -> None:
+    """Run statements without parameters, at once where the driver can."""
+    connection = db.session.connection()
+    if connection.dialect.name == "postgresql":
+        statements = ["; ".join(statements)]
+    for statement in statements:
+        connection.exec_driver_sql(statement)
 
 
 AS_LOADED = {
@@ -195,13 +238,38 @@ _CHANGED = or_(
 _CHANGED_ROWS = {"territory": _CHANGED, "reason_template": ReasonTemplate.code.is_(None)}
 _FILLED = union_all(
     *(
-        select(literal(table.name)).where(
+        select(literal(table.name, String)).where(
             exists(select(literal(1)).select_from(table).where(_CHANGED_ROWS.get(table.name, true())))
         )
         for table in db.metadata.sorted_tables
         if table.name not in REFERENCE or table.name in _CHANGED_ROWS
     )
 )
+
+
+# Those that refer to others before these.
+_EMPTIED = [
+    table.name
+    for table in reversed(db.metadata.sorted_tables)
+    if table.name not in REFERENCE and table is not AuditEntry.__table__
+]
+
+
+@cache
+def _question(dialect: Dialect) -> str:
+    return str(_FILLED.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+
+
+def _prepare(application: Flask) -> None:
+    """Let PostgreSQL keep the plan of the question: to make it takes longer than to answer."""
+    with application.app_context():
+        dialect = db.engine.dialect
+        if dialect.name == "postgresql":
+            db.session.connection().exec_driver_sql(
+                "CREATE FUNCTION filled() RETURNS SETOF text LANGUAGE plpgsql AS "
+                f"$$ BEGIN RETURN QUERY {_question(dialect)}; END $$"
+            )
+            db.session.commit()
 
 
 def _empty_audit_log() -> None:
