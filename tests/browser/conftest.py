@@ -54,7 +54,7 @@ class Site:
                     text = message.get_body(("plain",)).get_content()
                     found = urlsplit(re.search(r"https?://\S+", text).group())
                     return found.path + (f"?{found.query}" if found.query else "")
-            time.sleep(0.2)
+            time.sleep(0.05)
         raise AssertionError(f"no message « {subject} » to {to}")
 
 
@@ -73,15 +73,18 @@ def site(sqlite: databases.Sqlite, tmp_path_factory: pytest.TempPathFactory) -> 
         "DEMONSTRATION": "1",
         "WIDGET_ORIGINS": f"http://localhost:{PARTNER_PORT}",
         "ARGON2_MEMORY_KIB": "64",
+        "FLASK_WORKER_EVERY": "0.5",  # journeys wait for mail
     }
     log = (folder / "log").open("wb")
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "serve", "--demo", "--port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    server = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    )
     try:
         _wait(address, server, folder / "log")
         yield Site(address, folder / "mail")
     finally:
-        server.send_signal(signal.SIGTERM)
+        os.killpg(server.pid, signal.SIGKILL)  # with its worker, and without waiting for open connections
         server.wait(timeout=STARTS_WITHIN_SECONDS)
         log.close()
 
