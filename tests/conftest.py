@@ -41,6 +41,7 @@ from marketplace.models.audit import NO_HASH
 from tests.support import audit_log, databases, reference_data
 from tests.support.builders import Market
 from tests.support.clients import SeparateClient
+from tests.support.clusters import two_workers
 from tests.support.services import HttpService, http_service
 
 # Loaded once a session; a test never changes them, but for the settings of territories.
@@ -71,6 +72,13 @@ def postgres() -> Iterator[databases.Postgres]:
     server = databases.Postgres()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def scheduler() -> Iterator[str]:
+    """The address of a scheduler with two workers; tests that ask for it are of xdist's group "cluster"."""
+    with two_workers() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

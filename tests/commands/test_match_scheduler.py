@@ -7,13 +7,7 @@ from sqlalchemy import func, select
 
 from marketplace.models import Match, Territory
 from tests.support.builders import CESSON, LIFFRE, LIFFRE_CORMIER, RENNES
-from tests.support.clusters import two_workers
-
-
-@pytest.fixture(scope="module")
-def scheduler():
-    with two_workers() as address:
-        yield address
+from tests.support.clusters import on_the_cluster
 
 
 @pytest.fixture
@@ -37,6 +31,7 @@ def figures(result):
     return {name: told[name] for name in ("needs", "offers", "edges", "matched", "circles", "total_weight")}
 
 
+@on_the_cluster
 def test_workers_give_the_round_that_one_machine_gives(run, several, scheduler, clock):
     shared = figures(run("--dry-run", "--json", "--scheduler", scheduler))
 

@@ -15,15 +15,9 @@ from marketplace.matching.shards import Cutter
 from tests.benchmarks.national import market as national_market
 from tests.matching.random_markets import markets
 from tests.matching.small import needs, offers, policy
-from tests.support.clusters import two_workers
+from tests.support.clusters import on_the_cluster
 
 examples = settings(max_examples=60, deadline=None)
-
-
-@pytest.fixture(scope="module")
-def scheduler():
-    with two_workers() as address:
-        yield address
 
 
 def equal(one, other):
@@ -51,6 +45,7 @@ def test_no_offer_that_fits_is_out_of_reach(market):
     assert {offer for _, offer in market.feasible()} <= reached
 
 
+@on_the_cluster
 def test_two_workers_find_what_one_machine_finds(scheduler):
     market = national_market(3_000, 3_000)
     told = []
@@ -73,6 +68,7 @@ def test_a_shard_goes_with_the_offers_around_it():
     assert np.mean([len(part.offer) for part in parts]) < 1_500
 
 
+@on_the_cluster
 def test_pairs_that_are_refused_are_refused_by_every_worker(scheduler):
     asking, offering = needs(4), offers(4)
     banned = np.indices((4, 4)).reshape(2, -1)
@@ -83,6 +79,7 @@ def test_pairs_that_are_refused_are_refused_by_every_worker(scheduler):
     )
 
 
+@on_the_cluster
 def test_an_empty_market_has_no_candidates(scheduler):
     assert not len(find_candidates_on(scheduler, needs(0), offers(0), policy()))
 

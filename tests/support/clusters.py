@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
+# One worker of xdist starts the cluster for them all.
+on_the_cluster = pytest.mark.xdist_group("cluster")
+
 
 @contextmanager
 def two_workers() -> Iterator[str]:
