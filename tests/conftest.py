@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import trustme
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import (
@@ -58,6 +59,16 @@ def pytest_collection_finish() -> None:
     """Keep the thousands of tests, which stay, out of every collection of garbage."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Trust one authority and not the world's: each client of HTTP reads them all, and no test calls out."""
+    path = tmp_path_factory.mktemp("authority") / "authority.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", str(path))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -271,13 +282,14 @@ def _question(dialect: Dialect) -> str:
 def _prepare(application: Flask) -> None:
     """Let PostgreSQL keep the plan of the question: to make it takes longer than to answer."""
     with application.app_context():
+        reference_data.keep()
         dialect = db.engine.dialect
         if dialect.name == "postgresql":
             db.session.connection().exec_driver_sql(
                 "CREATE FUNCTION filled() RETURNS SETOF text LANGUAGE plpgsql AS "
                 f"$$ BEGIN RETURN QUERY {_question(dialect)}; END $$"
             )
-            db.session.commit()
+        db.session.commit()
 
 
 def _empty_audit_log() -> None:
