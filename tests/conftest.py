@@ -54,6 +54,9 @@ REFERENCE = frozenset(
     }
 )  # fmt: skip
 
+# Needs, and as many offers.
+MARKET_SHOWN = 50
+
 
 def pytest_collection_finish() -> None:
     """Keep the thousands of tests, which stay, out of every collection of garbage."""
@@ -280,7 +283,7 @@ def _question(dialect: Dialect) -> str:
 
 
 def _prepare(application: Flask) -> None:
-    """Let PostgreSQL keep the plan of the question: to make it takes longer than to answer."""
+    """Let PostgreSQL keep the plan of the question, which takes longer than the answer, and know a market."""
     with application.app_context():
         reference_data.keep()
         dialect = db.engine.dialect
@@ -289,7 +292,19 @@ def _prepare(application: Flask) -> None:
                 "CREATE FUNCTION filled() RETURNS SETOF text LANGUAGE plpgsql AS "
                 f"$$ BEGIN RETURN QUERY {_question(dialect)}; END $$"
             )
+            _show_a_market()
         db.session.commit()
+
+
+def _show_a_market() -> None:
+    """Give the planner the figures of a site in use: without, it plans for tables of one row, or of many."""
+    market = Market()
+    with market.in_one_transaction():
+        for _ in range(MARKET_SHOWN):
+            market.need()
+            market.offer(extra_skills=["tableur"])
+    db.session.connection().exec_driver_sql("ANALYZE")
+    db.session.commit()
 
 
 def _empty_audit_log() -> None:
