@@ -18,6 +18,7 @@ from marketplace.models import (
 )
 from marketplace.services import reference
 from marketplace.services.reference import SEEDS, BrokenSeed
+from tests.support import reference_data
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_a_word_taken_out_of_the_file_is_gone(seeds, db_session):
 def test_settings_of_a_territory_survive_a_load(market, db_session):
     market.open_territory("243500139")
 
-    reference.load(force=True)
+    reference_data.load_again("territories.csv")
 
     assert db_session.get(Territory, "243500139", populate_existing=True).is_open
 

@@ -88,6 +88,7 @@ class Market:
     def __init__(self) -> None:
         self._number = count(1)
         self._save = db.session.commit
+        self._skill_ids: dict[str, int] = {}
 
     @contextmanager
     def in_one_transaction(self) -> Iterator[None]:
@@ -416,7 +417,7 @@ class Market:
     @_whole
     def _listing(self, kind: ListingKind, fields: dict[str, Any]) -> Listing:
         organisation = fields.pop("organisation", None) or self.organisation()
-        skill = self.skill(fields.pop("skill", "boutique-en-ligne"))
+        skill_id = self._skill_id(fields.pop("skill", "boutique-en-ligne"))
         extra = fields.pop("extra_skills", ())
         state = fields.pop("state", ListingState.PUBLISHED)
         commune = db.session.get_one(Commune, organisation.commune_insee)
@@ -430,7 +431,7 @@ class Market:
                 "state": state,
                 "organisation_id": organisation.id,
                 "author_id": self.speaker(organisation).id,
-                "skill_id": skill.id,
+                "skill_id": skill_id,
                 "level": 2 if kind is ListingKind.NEED else 3,
                 "title": f"{'Apprendre' if kind is ListingKind.NEED else 'Montrer'} le sujet {number}",
                 "description": f"Texte numéro {number}, écrit pour un voisin qui connaît le métier.",
@@ -448,9 +449,14 @@ class Market:
             }
         )
         listing.extra_skills = [
-            ListingSkill(rank=rank, skill_id=self.skill(slug).id) for rank, slug in enumerate(extra, start=1)
+            ListingSkill(rank=rank, skill_id=self._skill_id(slug)) for rank, slug in enumerate(extra, start=1)
         ]
         return self._keep(listing)
+
+    def _skill_id(self, slug: str) -> int:
+        if slug not in self._skill_ids:
+            self._skill_ids[slug] = self.skill(slug).id
+        return self._skill_ids[slug]
 
     def _keep(self, row: Any) -> Any:
         db.session.add(row)
