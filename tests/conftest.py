@@ -219,7 +219,7 @@ def _empty() -> None:
     connection = db.session.connection()
     question = "SELECT filled()" if connection.dialect.name == "postgresql" else _question(connection.dialect)
     filled = set(connection.exec_driver_sql(question).scalars())
-    if AuditEntry.__tablename__ in filled:
+    if {AuditEntry.__tablename__, AuditHead.__tablename__} & filled:  # one without the other: a spoilt log
         _empty_audit_log()
     if emptied := [name for name in _EMPTIED if name in filled]:
         _run(f'DELETE FROM "{name}"' for name in emptied)
@@ -257,7 +257,11 @@ _CHANGED = or_(
     cast(Territory.partners, String) != "[]",
 )
 # One question tells which few of the many tables a test has changed.
-_CHANGED_ROWS = {"territory": _CHANGED, "reason_template": ReasonTemplate.code.is_(None)}
+_CHANGED_ROWS = {
+    "territory": _CHANGED,
+    "reason_template": ReasonTemplate.code.is_(None),
+    "audit_head": AuditHead.entries > 0,
+}
 _FILLED = union_all(
     *(
         select(literal(table.name, String)).where(
