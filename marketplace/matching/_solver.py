@@ -49,9 +49,9 @@ class Graph:
 
     def with_places(self) -> "Graph":
         """Return the same without the edges to offers that have no place."""
-        if self.capacity.all():
+        kept = (self.capacity > 0)[self.offer]
+        if kept.all():
             return self
-        kept = np.flatnonzero(self.capacity[self.offer] > 0)
         return replace(self, need=self.need[kept], offer=self.offer[kept], spread=self.spread[kept])
 
     def gains(self, price: IntArray) -> IntArray:
@@ -228,6 +228,7 @@ def _matching(graph: Graph) -> Matching:
     _insert(board)
     # The auction may have left a price on a column with room: its free places, as units, look for somebody.
     halfway = _found(graph, rows, board)
+    del rows, board  # as large as all edges
     mirrored = _rows(graph, by_need=not by_need)
     edge = mirrored.edges_of(halfway.assignment)
     row = np.searchsorted(mirrored.start, edge, side="right") - 1
@@ -257,8 +258,9 @@ def _rows(graph: Graph, *, by_need: bool) -> _Rows:
         units = np.minimum(graph.degree, graph.capacity)
     start = offsets(np.bincount(row, minlength=len(units)))
     column, spread = _by_row(row, column, graph.spread, start)
-    column, worth = np.append(column, len(room)), np.append(lifted(spread, graph.lift), 0)
-    return _Rows(by_need, units, start, column, worth, room)
+    worth = lifted(spread, graph.lift)
+    del spread  # as large as all edges
+    return _Rows(by_need, units, start, np.append(column, len(room)), np.append(worth, 0), room)
 
 
 def _by_row(row: IntArray, column: IntArray, spread: IntArray, start: IntArray) -> tuple[IntArray, IntArray]:
@@ -270,7 +272,10 @@ def _by_row(row: IntArray, column: IntArray, spread: IntArray, start: IntArray) 
         _kernels.run(_kernels.sort_short_rows, (row, keys, start), (packed,), SHORT_ROW)
         for r in np.flatnonzero(np.diff(start) > SHORT_ROW).tolist():
             packed[start[r] : start[r + 1]].sort()
-        return packed & ((1 << bits) - 1), largest - (packed >> bits)
+        del keys
+        sorted_column = packed & ((1 << bits) - 1)
+        packed >>= bits
+        return sorted_column, np.subtract(largest, packed, out=packed)
     order = falling_order(row, column, spread)
     return column[order], spread[order]
 

@@ -220,7 +220,8 @@ def checked_graph(
     units = weight_units(floats)
     least_weight = int(units.min()) if len(units) else 0
     bonus = _bonus(units, n_needs, places) if objective == "coverage" else 0
-    return Graph(needs, offers, units - least_weight, least_weight + bonus, n_needs, places)
+    units -= least_weight
+    return Graph(needs, offers, units, least_weight + bonus, n_needs, places)
 
 
 def require_objective(objective: str) -> None:
@@ -230,7 +231,9 @@ def require_objective(objective: str) -> None:
 
 def weight_units(weight: FloatArray) -> IntArray:
     """Return weights in whole units of 1e-9, 1 at least."""
-    return np.maximum(np.rint(weight * UNITS_PER_ONE), 1).astype(np.int64)
+    units = weight * UNITS_PER_ONE
+    np.maximum(np.rint(units, out=units), 1, out=units)
+    return units.astype(np.int64)
 
 
 def _bonus(units: IntArray, n_needs: int, capacity: IntArray) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from marketplace.matching import _kernels
-from marketplace.matching._solver import falling_order
+from marketplace.matching._solver import Graph, falling_order
 from marketplace.matching.arrays import Edges
 from marketplace.matching.assignment import checked_graph
 from marketplace.matching.validation import IntArray
@@ -39,9 +39,7 @@ def greedy(edges: Edges, n_needs: int, capacity: IntArray) -> IntArray:
        graphs", STACS 1999.
     """
     graph = checked_graph(edges.need, edges.offer, edges.weight, n_needs, capacity, objective="weight")
-    pair = graph.need * max(graph.n_offers, 1) + graph.offer
-    order = falling_order(np.zeros_like(pair), pair, graph.spread)
-    return _taken(graph.need[order], graph.offer[order], n_needs, graph.capacity)
+    return _taken(graph, _falling(graph))
 
 
 def first_come(edges: Edges, n_needs: int, capacity: IntArray) -> IntArray:
@@ -50,11 +48,16 @@ def first_come(edges: Edges, n_needs: int, capacity: IntArray) -> IntArray:
     Parameters, result and errors as greedy(); ties go to the smaller row of offers. O(edges log edges).
     """
     graph = checked_graph(edges.need, edges.offer, edges.weight, n_needs, capacity, objective="weight")
-    order = falling_order(graph.need, graph.offer, graph.spread)
-    return _taken(graph.need[order], graph.offer[order], n_needs, graph.capacity)
+    return _taken(graph, falling_order(graph.need, graph.offer, graph.spread))
 
 
-def _taken(need: IntArray, offer: IntArray, n_needs: int, capacity: IntArray) -> IntArray:
-    left, taken = capacity.copy(), np.full(n_needs, -1)
-    _kernels.run(_kernels.take_in_order, (need, offer), (left, taken))
+def _falling(graph: Graph) -> IntArray:
+    """Return the edges from the heaviest down."""
+    pair = graph.need * max(graph.n_offers, 1) + graph.offer
+    return falling_order(np.broadcast_to(np.int64(0), pair.shape), pair, graph.spread)
+
+
+def _taken(graph: Graph, order: IntArray) -> IntArray:
+    left, taken = graph.capacity.copy(), np.full(graph.n_needs, -1)
+    _kernels.run(_kernels.take_in_order, (graph.need[order], graph.offer[order]), (left, taken))
     return taken

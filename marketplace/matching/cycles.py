@@ -1,5 +1,6 @@
 """The short cycles of a directed graph, without those that no packing needs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,8 @@ from scipy.sparse.csgraph import connected_components
 from marketplace.matching.validation import FloatArray, IntArray
 
 LENGTHS = (2, 4)
-# Paths tried at a time: bounds the memory, about 100 MB.
-BLOCK = 2_000_000
+# Paths tried at a time: bounds the memory, about 30 MB.
+BLOCK = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,13 @@ class Cycles:
 def graph_of(source: IntArray, target: IntArray, weight: FloatArray, n: int) -> Graph:
     """Sort the edges; of several edges from one vertex to another the heaviest stays, a loop never does."""
     order = np.lexsort((-weight, target, source))
-    source, target, weight = source[order], target[order], weight[order]
-    new = np.ones(len(source), np.bool_)
-    new[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
-    new &= source != target
-    return Graph(source[new], target[new], weight[new], n)
+    repeats = np.ones(len(order), np.bool_)
+    repeats[:1] = False
+    for ends in (source, target):
+        in_order = ends[order]
+        repeats[1:] &= in_order[1:] == in_order[:-1]
+    order = order[~repeats & (source != target)[order]]
+    return Graph(source[order], target[order], weight[order], n)
 
 
 def find_cycles(graph: Graph, max_length: int) -> Cycles:
@@ -76,11 +79,11 @@ def find_cycles(graph: Graph, max_length: int) -> Cycles:
     hubs from making it quadratic.
     """
     compact, vertices = _compact(graph)
-    ranked, names = _by_degree(_on_cycles(compact))
+    compact = _on_cycles(compact)
+    ranked, names = _by_degree(compact)
     found = [_rotated(names[cycles]) for cycles in _closed_paths(ranked, max_length)]
-    vertex = np.concatenate(
-        [np.pad(c, ((0, 0), (0, LENGTHS[1] - c.shape[1])), constant_values=-1) for c in found]
-    )
+    del ranked  # as large as all edges
+    vertex = np.concatenate([_padded(cycles) for cycles in found])
     cycles = Cycles(vertex, _weights(compact, vertex))
     cycles = _undominated(cycles.take(np.lexsort((*vertex.T[::-1], cycles.length))), compact.n)
     return Cycles(np.append(vertices, -1)[cycles.vertex], cycles.weight)
@@ -88,8 +91,8 @@ def find_cycles(graph: Graph, max_length: int) -> Cycles:
 
 def _compact(graph: Graph) -> tuple[Graph, IntArray]:
     """Number the vertices that have edges, in their order; return also the vertex of each number."""
-    names, ends = np.unique(np.concatenate((graph.source, graph.target)), return_inverse=True)
-    source, target = ends[: len(graph.source)], ends[len(graph.source) :]
+    names = np.union1d(np.unique(graph.source), np.unique(graph.target))
+    source, target = np.searchsorted(names, graph.source), np.searchsorted(names, graph.target)
     return Graph(source, target, graph.weight, len(names)), names
 
 
@@ -128,19 +131,17 @@ def _closed_paths(graph: Graph, max_length: int) -> list[IntArray]:
     ]
 
 
-def _around(graph: Graph) -> "list[tuple[IntArray, IntArray, IntArray]]":
-    """Return blocks of (vertex, successor, predecessor), both of higher number than the vertex."""
+def _around(graph: Graph) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+    """Yield blocks of (vertex, successor, predecessor), both of higher number than the vertex."""
     out = np.flatnonzero(graph.source < graph.target)
     into = np.flatnonzero(graph.target < graph.source)
     into = into[np.lexsort((graph.source[into], graph.target[into]))]
     first = np.searchsorted(graph.target[into], graph.source[out], side="left")
     count = np.searchsorted(graph.target[into], graph.source[out], side="right") - first
-    blocks = []
     for rows in _blocks(count):
         edge, position = _expand(first[rows], count[rows])
         edge = out[rows][edge]
-        blocks.append((graph.source[edge], graph.target[edge], graph.source[into[position]]))
-    return blocks
+        yield graph.source[edge], graph.target[edge], graph.source[into[position]]
 
 
 def _fours(graph: Graph, first: IntArray, second: IntArray, last: IntArray) -> list[IntArray]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from time import perf_counter
 
 import numpy as np
@@ -152,8 +153,8 @@ class _Market:
     def __init__(self, needs: Needs, offers: Offers, edges: Edges, objective: str, policy: Policy) -> None:
         self.needs, self.offers, self.edges = needs, offers, edges
         self.objective, self.policy = objective, policy
-        self.priority = priority(needs, policy)[edges.need]
-        self.worth = edges.weight + self.priority
+        self.priority = priority(needs, policy)
+        self.worth = edges.weight + self.priority[edges.need]
         self.bonus = first_bonus(edges.need, needs.organisation)
 
     def total(self, rows: IntArray) -> float:
@@ -175,7 +176,8 @@ class _Market:
         capacity = self.offers.capacity - np.bincount(edges.offer[held], minlength=len(self.offers))
         served = np.zeros(len(self.needs), np.bool_)
         served[edges.need[held]] = True
-        left = ~served[edges.need]
+        # What cannot be chosen any more is left out here, as a slice of all copies nothing.
+        left = ~served[edges.need] & (capacity > 0)[edges.offer] if circles else slice(None)
         found = assign_fairly(
             edges.need[left],
             edges.offer[left],
@@ -191,25 +193,42 @@ class _Market:
 
     def circles(self, alone: IntArray) -> list[tuple[int, ...]]:
         """Return a maximum-weight packing of circles, the most valuable first, as rows of edges."""
-        rows = np.flatnonzero((self.edges.weight >= self.policy.circle_min_weight) & self._spare(alone))
-        owners = np.concatenate((self.offers.organisation, self.needs.organisation))
-        structures, owner = np.unique(owners, return_inverse=True)
-        source, target = owner[self.edges.offer[rows]], owner[len(self.offers) + self.edges.need[rows]]
-        value = self.worth + self.policy.circle_bonus
-        order = np.lexsort((-value[rows], target, source))
-        rows, source, target = rows[order], source[order], target[order]
-        graph = graph_of(source, target, value[rows], len(structures))
-        packing = best_packing(find_cycles(graph, int(self.policy.circle_max_length)), is_exact=False)
+        edges, owners = self.edges, np.concatenate((self.offers.organisation, self.needs.organisation))
+        structures, number = np.unique(owners, return_inverse=True)
+        giver, asker = np.split(number, [len(self.offers)])
+        fits = edges.weight >= self.policy.circle_min_weight
+        # A structure that only gives, or only asks, is in no circle.
+        fits &= np.isin(giver, asker)[edges.offer] & np.isin(asker, giver)[edges.need]
+        rows = np.flatnonzero(fits & self._spare(alone))
+        source, target = giver[edges.offer[rows]], asker[edges.need[rows]]
+        graph = graph_of(source, target, self._circle_worth(rows), len(structures))
         keys = source * graph.n + target
-        found = []
-        for circle in packing.circles:
-            turns = np.array(circle) * graph.n + np.roll(circle, -1)
-            found.append(tuple(rows[np.searchsorted(keys, turns)].tolist()))
-        return sorted(found, key=lambda circle: (-self._mean(circle, value), circle))
+        del source, target  # as large as all edges, as the graph is
+        cycles = find_cycles(graph, int(self.policy.circle_max_length))
+        circles = [np.array(circle) for circle in best_packing(cycles, is_exact=False).circles]
+        turns = [circle * graph.n + np.roll(circle, -1) for circle in circles]
+        best = iter(self._best_of(rows, keys, np.concatenate([np.empty(0, np.int64), *turns])))
+        found = [tuple(islice(best, len(circle))) for circle in circles]
+        return sorted(found, key=lambda circle: (-self._circle_worth(np.array(circle)).mean(), circle))
+
+    def _circle_worth(self, rows: IntArray) -> FloatArray:
+        """Return what pairs are worth in a circle."""
+        return self.worth[rows] + self.policy.circle_bonus
+
+    def _best_of(self, rows: IntArray, keys: IntArray, wanted: IntArray) -> list[int]:
+        """Return for each of the keys `wanted` the row of most worth that has it; `keys`: of `rows`."""
+        asked, position = np.unique(wanted, return_inverse=True)
+        place = np.searchsorted(asked, keys)
+        found = np.flatnonzero(np.append(asked, -1)[place] == keys)
+        place, found = place[found], rows[found]
+        order = np.lexsort((-self._circle_worth(found), place))
+        first = np.searchsorted(place[order], np.arange(len(asked)))
+        best: list[int] = found[order][first[position]].tolist()
+        return best
 
     def _spare(self, alone: IntArray) -> BoolArray:
         """Say which pairs take no place that pairs alone give to another need that gained priority."""
-        patient = alone[self.priority[alone] > 0]
+        patient = alone[self.priority[self.edges.need[alone]] > 0]
         held = np.bincount(self.edges.offer[patient], minlength=len(self.offers))
         spare = (self.offers.capacity > held)[self.edges.offer]
         spare[patient] = True
@@ -244,10 +263,6 @@ class _Market:
             return len(matched) >= max(len(floor) for floor in floors)
         least = min(self.total(alone), max(self.total(floor) for floor in floors))
         return self.total(matched) >= least - _TOLERANCE
-
-    @staticmethod
-    def _mean(circle: tuple[int, ...], value: FloatArray) -> float:
-        return float(value[list(circle)].mean())
 
 
 class _Steps:

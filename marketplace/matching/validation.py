@@ -12,16 +12,17 @@ BoolArray = NDArray[np.bool_]
 # Above this a weight in units of 1e-9 would not leave room for sums in 64 bits.
 WEIGHT_MAX = 1e6
 _Number = TypeVar("_Number", bound=np.generic)
+_Other = TypeVar("_Other", bound=np.generic)
 
 
 def integers(name: str, values: ArrayLike, *, low: int | None = None, high: int | None = None) -> IntArray:
-    """Return `values` as a 1-D int64 array with low ≤ value < high."""
+    """Return `values` as a 1-D int64 array with low ≤ value < high: the same where it is one already."""
     array = np.asarray(values)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
     if array.size and array.dtype.kind not in "iu":
         raise ValueError(f"{name} must hold integers, not {array.dtype}")
-    array = array.astype(np.int64)
+    array = _as_compiled(array, np.int64)
     if low is not None and array.size and array.min() < low:
         raise ValueError(f"{name} must be at least {low}, not {array.min()}")
     if high is not None and array.size and array.max() >= high:
@@ -37,13 +38,13 @@ def count(name: str, value: int) -> int:
 
 
 def weights(name: str, values: ArrayLike) -> FloatArray:
-    """Return `values` as a 1-D float array of positive finite numbers up to WEIGHT_MAX."""
+    """Return `values` as a 1-D float array of positive finite numbers up to WEIGHT_MAX: see integers()."""
     array = np.asarray(values)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
     if array.size and array.dtype.kind not in "iuf":
         raise ValueError(f"{name} must hold numbers, not {array.dtype}")
-    array = array.astype(np.float64)
+    array = _as_compiled(array, np.float64)
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite: no NaN, no infinity")
     if array.size and array.min() <= 0:
@@ -60,3 +61,8 @@ def same_length(**arrays: NDArray[_Number]) -> None:
         raise ValueError(
             "lengths differ: " + ", ".join(f"{name} {length}" for name, length in lengths.items())
         )
+
+
+def _as_compiled(array: NDArray[_Number], dtype: type[_Other]) -> NDArray[_Other]:
+    """Return the array as compiled code takes it; what is so already is not copied."""
+    return np.require(array, dtype, ("C_CONTIGUOUS", "ALIGNED", "WRITEABLE", "ENSUREARRAY"))

@@ -11,6 +11,7 @@ BENCHMARKS = (
     "reoptimisation",
     "candidates",
     "circles",
+    "rounds",
     "instant",
     "search",
     "providers",

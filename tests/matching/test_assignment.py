@@ -251,6 +251,14 @@ class TestSameAnswer:
         for argument, copy in zip(market.arguments, before, strict=True):
             assert np.array_equal(argument, copy)
 
+    def test_arrays_that_nobody_may_write_or_that_have_gaps_do_as_well(self, engine, objective):
+        market = random_market(np.random.default_rng(13), 30, 20, 100)
+        spread = [np.repeat(column, 2)[::2] for column in (market.need, market.offer, market.weight)]
+        for column in spread:
+            column.flags.writeable = False
+        found = assign(*spread, market.n_needs, market.capacity, objective=objective)
+        assert found.tolist() == assign(*market.arguments, objective=objective).tolist()
+
     def test_lists_do_as_well_as_arrays(self):
         assert assign([0, 0, 1], [0, 1, 0], [0.9, 0.8, 0.7], 2, [1, 1]).tolist() == [1, 0]
 
