@@ -4,6 +4,7 @@ A field keeps what was typed in `data`, so that a refused form comes back as it 
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,11 +15,12 @@ from flask_wtf import FlaskForm
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 from wtforms import IntegerField, PasswordField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.utils import unset_value
 from wtforms.validators import DataRequired, InputRequired, NumberRange, Optional, StopValidation
 from wtforms.widgets import EmailInput, TextArea, TextInput
 
-from marketplace.models import Commune, Sector
+from marketplace.models import Commune, Sector, SkillDomain
 from marketplace.services import places, sectors
 from marketplace.services.errors import FieldError
 from marketplace.services.organisations import clean_siret
@@ -288,6 +290,18 @@ class SiretField(TextField):
             self.siret = clean_siret(self.data)
         except FieldError as error:
             raise StopValidation(error.message) from error
+
+
+def with_blank(blank: str, labels: Mapping[str, str]) -> list[SelectChoice]:
+    """Return the choices of a list, label by value, after an empty one that says `blank`."""
+    return [SelectChoice("", blank), *(SelectChoice(value, said) for value, said in labels.items())]
+
+
+def skill_choices(domains: Iterable[SkillDomain]) -> dict[str, list[SelectChoice]]:
+    """Return the skills of a list of choices, by domain."""
+    return {
+        domain.label: [SelectChoice(skill.slug, skill.label) for skill in domain.skills] for domain in domains
+    }
 
 
 class _French:

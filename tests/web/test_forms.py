@@ -4,6 +4,7 @@ from io import BytesIO
 
 import pytest
 from wtforms import RadioField
+from wtforms.fields.choices import SelectChoice
 
 from marketplace.services.errors import FieldError
 from marketplace.web import forms
@@ -32,7 +33,7 @@ class Everything(BaseForm):
     commune = CommuneField("Commune", required=False)
     sector = SectorField("Activité", required=False)
     siret = SiretField("SIRET", required=False)
-    choice = RadioField("Choix", choices=[("a", "A"), ("b", "B")], default="a")
+    choice = RadioField("Choix", choices=[SelectChoice("a", "A"), SelectChoice("b", "B")], default="a")
 
 
 RIGHT = {"requis": "oui", "secret": "x", "choice": "a"}

@@ -1,13 +1,14 @@
 from collections.abc import Sequence
 
 from wtforms import RadioField
+from wtforms.fields.choices import SelectChoice
 
 from marketplace.models import ModerationMode, Territory
 from marketplace.services.two_factor import REASON_MAX
 from marketplace.web.display import label
 from marketplace.web.forms import BaseForm, EmailField, LongTextField
 
-MODES = [(mode.value, label(mode).capitalize()) for mode in ModerationMode]
+MODES = [SelectChoice(mode.value, label(mode).capitalize()) for mode in ModerationMode]
 
 
 class OpeningForm(BaseForm):
@@ -26,7 +27,8 @@ class OpeningForm(BaseForm):
     def __init__(self, found: Sequence[Territory]) -> None:
         super().__init__()
         self.territory.choices = [
-            (territory.siren, f"{territory.name} ({territory.department.name})") for territory in found
+            SelectChoice(territory.siren, f"{territory.name} ({territory.department.name})")
+            for territory in found
         ]
 
 

@@ -9,7 +9,7 @@ from wtforms.validators import Optional, StopValidation
 
 from marketplace.services.audit import WORDS_MAX, Filters
 from marketplace.web.audit.words import SUBJECTS, action
-from marketplace.web.forms import BaseForm, TextField
+from marketplace.web.forms import BaseForm, TextField, with_blank
 
 _YEARS = (2000, 2100)
 
@@ -34,7 +34,7 @@ class JournalForm(BaseForm):
     words = TextField("Mots", name="q", max_length=WORDS_MAX, required=False)
     action = SelectField("Action", default="")
     actor = TextField("Fait par", name="par", max_length=WORDS_MAX, required=False)
-    subject = SelectField("À propos de", name="objet", choices=[("", "Tout"), *SUBJECTS.items()], default="")
+    subject = SelectField("À propos de", name="objet", choices=with_blank("Tout", SUBJECTS), default="")
     number = TextField("Son numéro", name="numero", max_length=40, required=False)
     since = DayField("Du", name="du")
     until = DayField("Au", name="au")
@@ -42,7 +42,7 @@ class JournalForm(BaseForm):
     def __init__(self, formdata: Any, *, actions: Sequence[str]) -> None:
         super().__init__(formdata)
         named = sorted((action(code), code) for code in actions)
-        self.action.choices = [("", "Toutes"), *((code, name) for name, code in named)]
+        self.action.choices = with_blank("Toutes", {code: name for name, code in named})
 
     def filters(self) -> Filters:
         """Return what is right of it; what is wrong is told at its field, and left out."""

@@ -19,7 +19,7 @@ from marketplace.services.errors import NotFound
 from marketplace.services.saved_searches import KIND_NAMES, VENUE_NAMES
 from marketplace.services.search import Counts
 from marketplace.web.display import label
-from marketplace.web.forms import BaseForm, CommuneField, TextField, WholeNumber
+from marketplace.web.forms import BaseForm, CommuneField, TextField, WholeNumber, skill_choices, with_blank
 
 VENUES = {name: venue for venue, name in VENUE_NAMES.items()}
 VENUE_LABELS = {"sur-place": "Sur place", "a-distance": "À distance"}
@@ -52,7 +52,7 @@ class ReferenceField(SelectField):
 
     def offer(self, rows: Mapping[str, Any], said: Callable[[Any], str]) -> None:
         self.rows = rows
-        self.choices = [("", self.blank), *((key, said(row)) for key, row in rows.items())]
+        self.choices = with_blank(self.blank, {key: said(row) for key, row in rows.items()})
 
 
 class FilterForm(BaseForm):
@@ -61,7 +61,7 @@ class FilterForm(BaseForm):
 
     words = TextField("Que cherchez-vous ?", name="q", max_length=WORDS_MAX, required=False)
     kind = SelectField(
-        "Annonces", name="type", default="", choices=[("", "Besoins et savoir-faire"), *KIND_LABELS.items()]
+        "Annonces", name="type", default="", choices=with_blank("Besoins et savoir-faire", KIND_LABELS)
     )
     skill = ReferenceField("Compétence", name="competence", blank="Toutes", filters=(skills.current_slug,))
     commune = CommuneField("Autour de", required=False)
@@ -72,13 +72,13 @@ class FilterForm(BaseForm):
         "Taille de la structure",
         name="effectif",
         default="",
-        choices=[("", "Toutes"), *((size.value, label(size).capitalize()) for size in SizeClass)],
+        choices=with_blank("Toutes", {size.value: label(size).capitalize() for size in SizeClass}),
     )
     territory = ReferenceField("Territoire", name="territoire", blank="Tous")
     venue = SelectField(
-        "Lieu de l’échange", name="lieu", default="", choices=[("", "Peu importe"), *VENUE_LABELS.items()]
+        "Lieu de l’échange", name="lieu", default="", choices=with_blank("Peu importe", VENUE_LABELS)
     )
-    sort = SelectField("Ordre", name="tri", default="", choices=[("", ""), *SORT_LABELS.items()])
+    sort = SelectField("Ordre", name="tri", default="", choices=with_blank("", SORT_LABELS))
 
     @property
     def further(self) -> list[Field]:
@@ -272,8 +272,8 @@ def _offer(form: FilterForm, args: MultiDict[str, str]) -> None:
     domains = skills.all_by_domain()
     form.skill.rows = {skill.slug: skill for domain in domains for skill in domain.skills}
     form.skill.choices = {
-        "Sans filtre": [("", form.skill.blank)],
-        **{domain.label: [(skill.slug, skill.label) for skill in domain.skills] for domain in domains},
+        "Sans filtre": with_blank(form.skill.blank, {}),
+        **skill_choices(domains),
     }
     form.domain.offer({domain.slug: domain for domain in domains}, lambda domain: domain.label)
     sections = {section.code: section for section in directory.sections()}

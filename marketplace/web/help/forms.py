@@ -23,7 +23,7 @@ from marketplace.services import directory, skills
 from marketplace.services.guides import GuideFilters, GuideSheet
 from marketplace.services.help_links import LinkSheet
 from marketplace.web.display import LABELS
-from marketplace.web.forms import REQUIRED, BaseForm, LongTextField, TextField
+from marketplace.web.forms import REQUIRED, BaseForm, LongTextField, TextField, with_blank
 
 LIST_MAX = 200
 _SEPARATORS = re.compile(r"[\s,;|]+")
@@ -132,10 +132,9 @@ class GuideFilterForm(BaseForm):
         super().__init__(*args, **kwargs)
         self.kind.choices = [SelectChoice("", "Guides et témoignages"), *_choices(GuideKind)]
         _offer(self.section, self.skill, blank="Toutes")
-        self.territory.choices = [
-            SelectChoice("", "Tous"),
-            *(SelectChoice(each.siren, each.name) for each in directory.open_territories()),
-        ]
+        self.territory.choices = with_blank(
+            "Tous", {each.siren: each.name for each in directory.open_territories()}
+        )
         self.validate()
 
     def filters(self) -> GuideFilters:
@@ -160,10 +159,7 @@ class DecisionForm(BaseForm):
 
 
 def _offer(section: SelectField, skill: SelectField, *, blank: str) -> None:
-    section.choices = [
-        SelectChoice("", blank),
-        *(SelectChoice(each.code, each.label.capitalize()) for each in directory.sections()),
-    ]
+    section.choices = with_blank(blank, {each.code: each.label.capitalize() for each in directory.sections()})
     skill.choices = [
         SelectChoice("", blank),
         *(

@@ -8,6 +8,7 @@ from flask import url_for
 from markupsafe import escape
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, SelectField
+from wtforms.fields.choices import SelectChoice
 
 from marketplace.models.integration import CAMPAIGN_MAX
 from marketplace.services.mailer import public_url
@@ -73,7 +74,7 @@ class LookForm(BaseForm):
         required=False,
         default=NUMBER_USUAL,
     )
-    theme = SelectField("Couleurs", choices=list(THEMES.items()), default="auto")
+    theme = SelectField("Couleurs", choices=[SelectChoice(*each) for each in THEMES.items()], default="auto")
     campaign = TextField("Nom de votre campagne", name="campagne", max_length=CAMPAIGN_MAX, required=False)
     height = BooleanField("Ajuster la hauteur du cadre", name="hauteur")
 

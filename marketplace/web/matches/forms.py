@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 from flask import request
 from wtforms import RadioField
+from wtforms.fields.choices import SelectChoice
 
 from marketplace.models import DeclineReason
 from marketplace.services.ranking import Ranked
@@ -22,7 +23,7 @@ class ProposeForm(BaseForm):
     def __init__(self, fitting: Sequence[Ranked]) -> None:
         best = {"listing": fitting[0].listing.id} if fitting and request.method == "GET" else None
         super().__init__(data=best)
-        self.listing.choices = [(own.listing.id, own.listing.title) for own in fitting]
+        self.listing.choices = [SelectChoice(own.listing.id, own.listing.title) for own in fitting]
 
 
 class CancelForm(BaseForm):
@@ -38,6 +39,6 @@ class DeclineForm(CancelForm):
     reason = RadioField(
         "Pourquoi ?",
         name="raison",
-        choices=[(reason.value, label(reason)) for reason in DeclineReason],
+        choices=[SelectChoice(reason.value, label(reason)) for reason in DeclineReason],
         coerce=DeclineReason,
     )

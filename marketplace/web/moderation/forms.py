@@ -9,7 +9,7 @@ from marketplace.models.moderation import TEMPLATE_NAME_MAX
 from marketplace.services.reason_templates import TemplateSheet
 from marketplace.services.statements import EXPLANATION_MAX, FACTS_MAX, Reasons
 from marketplace.web.display import label
-from marketplace.web.forms import REQUIRED, BaseForm, LongTextField, TextField
+from marketplace.web.forms import REQUIRED, BaseForm, LongTextField, TextField, with_blank
 
 # What a moderator does with an adverse decision, one after the other.
 SHOW, SEND, CORRECT = "apercu", "envoyer", "corriger"
@@ -20,10 +20,7 @@ ACTS = {
     DecisionAction.REMOVE: "Retirer l’annonce du site",
     DecisionAction.SUSPEND: "Suspendre la structure",
 }
-GROUNDS = [
-    SelectChoice("", "Choisissez…"),
-    *(SelectChoice(ground.value, label(ground)) for ground in DecisionGround),
-]
+GROUNDS = with_blank("Choisissez…", {ground.value: label(ground) for ground in DecisionGround})
 
 
 def ground_of(value: str) -> DecisionGround | None:
@@ -80,7 +77,7 @@ class DecisionForm(ReasonsForm):
 
     def __init__(self, actions: Sequence[DecisionAction], templates: Sequence[ReasonTemplate] = ()) -> None:
         super().__init__(templates)
-        self.action.choices = [(action.value, ACTS[action]) for action in actions]
+        self.action.choices = [SelectChoice(action.value, ACTS[action]) for action in actions]
 
 
 class RestoreForm(BaseForm):

@@ -7,7 +7,6 @@ from typing import Any
 from flask import url_for
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, SelectField
-from wtforms.fields.choices import SelectChoice
 
 from marketplace.models import LabelKind, ProviderKind
 from marketplace.models.listings import RADIUS_MAX_KM
@@ -15,7 +14,7 @@ from marketplace.services import directory, places, skills
 from marketplace.services.providers import Filters
 from marketplace.web.directory.filters import Link, ReferenceField
 from marketplace.web.display import label
-from marketplace.web.forms import BaseForm, CommuneField, WholeNumber
+from marketplace.web.forms import BaseForm, CommuneField, WholeNumber, skill_choices, with_blank
 
 LABELS = {
     "activateur-france-num": LabelKind.ACTIVATEUR,
@@ -40,19 +39,13 @@ class FilterForm(BaseForm):
     label = SelectField(
         "Label",
         default="",
-        choices=[
-            SelectChoice("", "Tous"),
-            *(SelectChoice(name, label(kind)) for name, kind in LABELS.items()),
-        ],
+        choices=with_blank("Tous", {name: label(kind) for name, kind in LABELS.items()}),
     )
     kind = SelectField(
         "Type",
         name="type",
         default="",
-        choices=[
-            SelectChoice("", "Peu importe"),
-            *(SelectChoice(name, label(kind).capitalize()) for name, kind in KINDS.items()),
-        ],
+        choices=with_blank("Peu importe", {name: label(kind).capitalize() for name, kind in KINDS.items()}),
     )
     is_free = BooleanField("Premier rendez-vous gratuit", name="gratuit", false_values=("", "non"))
 
@@ -99,11 +92,8 @@ def read(args: MultiDict[str, str]) -> Asked:
     domains = skills.all_by_domain()
     form.skill.rows = {skill.slug: skill for domain in domains for skill in domain.skills}
     form.skill.choices = {
-        "Sans filtre": [SelectChoice("", form.skill.blank)],
-        **{
-            domain.label: [SelectChoice(skill.slug, skill.label) for skill in domain.skills]
-            for domain in domains
-        },
+        "Sans filtre": with_blank(form.skill.blank, {}),
+        **skill_choices(domains),
     }
     form.validate()
     near = form.commune.commune

@@ -3,12 +3,12 @@ from collections.abc import Sequence
 from wtforms import BooleanField, HiddenField, RadioField, SelectField, SelectMultipleField
 from wtforms.fields.choices import SelectChoice
 
-from marketplace.models import ReviewGround, SkillDomain
+from marketplace.models import ReviewGround
 from marketplace.services import skills
 from marketplace.services.provider_reviews import FACTS_MAX, REPLY_MAX, TEXT_MAX, TEXT_MIN, Writer
 from marketplace.services.provider_upkeep import REASON_MAX
 from marketplace.web.display import label
-from marketplace.web.forms import BaseForm, LongTextField, TextField
+from marketplace.web.forms import BaseForm, LongTextField, TextField, skill_choices, with_blank
 
 RATINGS = [
     SelectChoice(5, "5 – Très satisfait"),
@@ -49,10 +49,7 @@ class DecisionForm(BaseForm):
     ground = SelectField(
         "Règle",
         name="motif",
-        choices=[
-            SelectChoice("", "Choisissez…"),
-            *(SelectChoice(ground.value, label(ground)) for ground in ReviewGround),
-        ],
+        choices=with_blank("Choisissez…", {ground.value: label(ground) for ground in ReviewGround}),
         coerce=lambda value: ReviewGround(value) if value else None,
         default="",
     )
@@ -70,10 +67,3 @@ class ThemeForm(BaseForm):
 
 class SuppressForm(BaseForm):
     reason = TextField("Qui l’a demandé, et quand", name="raison", max_length=REASON_MAX)
-
-
-def skill_choices(domains: Sequence[SkillDomain]) -> dict[str, list[SelectChoice]]:
-    """Return the skills of a list of choices, by domain."""
-    return {
-        domain.label: [SelectChoice(skill.slug, skill.label) for skill in domain.skills] for domain in domains
-    }

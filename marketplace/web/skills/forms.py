@@ -11,7 +11,7 @@ from marketplace.models.skills import DESCRIPTION_MAX, LABEL_MAX, LEVEL_TEXT_MAX
 from marketplace.services import skills
 from marketplace.services.skill_editions import EditedSkill, SkillSheet
 from marketplace.web import display
-from marketplace.web.forms import REQUIRED, BaseForm, LongTextField, TextField
+from marketplace.web.forms import REQUIRED, BaseForm, LongTextField, TextField, with_blank
 
 WORD_KINDS = {
     WordKind.SYNONYM: "autre nom",
@@ -67,10 +67,7 @@ class NewSkillForm(SkillForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.domain.choices = [
-            SelectChoice("", "Choisissez"),
-            *(SelectChoice(domain.slug, domain.label) for domain in self.domains),
-        ]
+        self.domain.choices = with_blank("Choisissez", {domain.slug: domain.label for domain in self.domains})
 
 
 class WordForm(BaseForm):

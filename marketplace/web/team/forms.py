@@ -1,10 +1,11 @@
 from wtforms import RadioField
+from wtforms.fields.choices import SelectChoice
 
 from marketplace.models import TerritoryRoleKind
 from marketplace.web.display import label
 from marketplace.web.forms import BaseForm, EmailField
 
-ROLES = [(role.value, label(role).capitalize()) for role in TerritoryRoleKind]
+ROLES = [SelectChoice(role.value, label(role).capitalize()) for role in TerritoryRoleKind]
 
 
 class InviteForm(BaseForm):

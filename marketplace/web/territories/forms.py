@@ -1,6 +1,7 @@
 from typing import Any
 
 from wtforms import FileField, RadioField
+from wtforms.fields.choices import SelectChoice
 
 from marketplace.models import ModerationMode, Territory
 from marketplace.models.territories import CONTACT_MAX, TRUSTED_AFTER_MAX
@@ -17,7 +18,7 @@ from marketplace.services.territories import (
 from marketplace.web.display import label
 from marketplace.web.forms import BaseForm, LongTextField, WholeNumber
 
-MODES = [(mode.value, label(mode).capitalize()) for mode in ModerationMode]
+MODES = [SelectChoice(mode.value, label(mode).capitalize()) for mode in ModerationMode]
 
 # Settings that the form shows as they are kept.
 _PLAIN = ("moderation_mode", "trusted_after", "default_radius_km", "welcome_text", "charter", "contact")

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import DateField, HiddenField, SelectMultipleField, TimeField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, StopValidation
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -79,4 +80,4 @@ class HeldForm(BaseForm):
 
     def __init__(self, invitations: Sequence[WorkshopInvitation], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.attended.choices = [(each.id, each.organisation.name) for each in invitations]
+        self.attended.choices = [SelectChoice(each.id, each.organisation.name) for each in invitations]
