@@ -1,6 +1,7 @@
 """How values are said in French: the words of each closed list, dates, distances. Templates ask here."""
 
 import datetime as calendar
+import re
 from datetime import datetime
 from enum import Enum
 
@@ -296,12 +297,17 @@ def label(value: Enum) -> str:
 
 
 def date(value: datetime | None, form: str = "d MMMM yyyy") -> str:
-    return str(flask_babel.format_datetime(value, form)) if value else ""
+    return _with_first(flask_babel.format_datetime(value, form)) if value else ""
 
 
 def day(value: calendar.date | None) -> str:
     """« 24 novembre 2026 », of a date without an hour."""
-    return str(flask_babel.format_date(value, "d MMMM yyyy", rebase=False)) if value else ""
+    return _with_first(flask_babel.format_date(value, "d MMMM yyyy", rebase=False)) if value else ""
+
+
+def _with_first(said: str) -> str:
+    """Say « 1er mai »: Unicode's French formats have cardinal numbers only."""
+    return re.sub(r"\b1(?= [^\W\d])", "1er", said, count=1)
 
 
 def ago(value: datetime) -> str:
