@@ -104,4 +104,4 @@ def _words(template: str) -> Any:
 
 
 def _plain(html: Markup) -> str:
-    return html.unescape().strip()
+    return html.unescape().replace("\u00a0", " ").strip()

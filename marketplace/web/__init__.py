@@ -2,7 +2,17 @@
 
 from flask import Flask
 
-from marketplace.web import converters, display, errors, guards, headers, integration, session, static_files
+from marketplace.web import (
+    converters,
+    display,
+    errors,
+    guards,
+    headers,
+    integration,
+    session,
+    static_files,
+    typography,
+)
 from marketplace.web.accounts import bp as accounts
 from marketplace.web.accounts.proconnect import bp as proconnect
 from marketplace.web.admin import bp as admin
@@ -64,5 +74,5 @@ def init_app(app: Flask) -> None:
         territories,
     ):
         app.register_blueprint(blueprint)
-    for part in (display, errors, guards, headers, integration, session, static_files):
+    for part in (display, errors, guards, headers, integration, session, static_files, typography):
         part.init_app(app)

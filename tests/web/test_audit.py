@@ -46,7 +46,7 @@ def test_a_line_says_who_did_what_when_and_why(browser, market, clock):
         reason="Demandé par téléphone",
     )
     page = text(browser.get(PAGE))
-    for told in ("Profil modifié", "1 juil. 2026, 14:05", "Ève &lt;b&gt;", "Rennes Métropole", "Ève → Éva"):
+    for told in ("Profil modifié", "1er juil. 2026, 14:05", "Ève &lt;b&gt;", "Rennes Métropole", "Ève → Éva"):
         assert told in page
     assert "rien → [1, 2]" in page
     assert "Demandé par téléphone" in page

@@ -44,7 +44,7 @@ def test_the_level_that_a_text_tells_is_ticked_with_the_words_that_decided(clien
     page = said(client.post(NEED, data=ANSWERS))
 
     assert ticked(page, "niveau") == ["1"]
-    assert "D’après « débutons », nous avons coché « découverte »" in page
+    assert "D’après « débutons », nous avons coché « découverte »" in page
 
 
 def test_an_offer_is_guessed_by_its_own_words(client):
@@ -58,7 +58,7 @@ def test_a_proposed_skill_says_which_words_it_was_read_in(client):
     answers = ANSWERS | {"description": "Le WIFI de l’hôtel est le même que celui de la compta."}
     page = said(client.post(NEED, data=answers))
 
-    assert "Sécuriser son Wi-Fi et son réseau (lu : wifi, même" in page
+    assert "Sécuriser son Wi-Fi et son réseau (lu : wifi, même" in page
 
 
 def test_a_level_that_the_person_chose_stays(client):
@@ -78,7 +78,7 @@ def test_a_level_put_back_after_the_proposal_stays(client):
 def test_a_proposal_that_stays_keeps_its_reason_when_the_form_comes_back(client):
     page = said(client.post(NEED, data=ANSWERS | {"niveau": "1", "niveau_propose": "1", "action": "publier"}))
 
-    assert "D’après « débutons »" in page
+    assert "D’après « débutons »" in page
 
 
 def test_a_text_that_tells_nothing_ticks_nothing_else(client):

@@ -81,7 +81,7 @@ def test_a_need_tells_what_can_also_help_with_reason_and_date(client, market, li
     assert "Ce qui peut aussi aider" in page
     assert 'href="https://fil.example/cours?q=boutique+en+ligne&cp=35000"' in page
     assert "Des cours pour tisser sa toile." in page
-    assert "Adresse notée le 1 novembre 2026." in page
+    assert "Adresse notée le 1er novembre 2026." in page
     assert guide.title in page
 
 

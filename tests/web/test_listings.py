@@ -646,7 +646,7 @@ def test_its_structure_sees_where_a_listing_stands_and_what_it_can_do(market, lo
     listing = market.need(state=state, title="Vendre en ligne")
     said, acts = STATES[state]
     told = text(login(market.speaker(listing)).get(address(listing)))
-    assert f"Votre annonce\u00a0: {said}" in told
+    assert f"Votre annonce : {said}" in told
     every = {"modifier", "pause", "reprendre", "prolonger", "retirer", "correspondances"}
     assert {act for act in every if f'"/annonces/{listing.id}/{act}"' in told} == acts
 

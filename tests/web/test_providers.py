@@ -126,7 +126,7 @@ class TestPage:
     def test_an_expired_label_is_said_to_be_so(self, client, near_and_far):
         page = client.get(path_of("Vieux Donjon"))
 
-        assert "expiré le 1 janvier 2022" in page.text
+        assert "expiré le 1er janvier 2022" in page.text
         assert "Aucun label de ce prestataire n’est valable aujourd’hui" in page.text
 
     def test_another_name_in_the_address_leads_to_the_right_one(self, client, near_and_far):

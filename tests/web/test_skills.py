@@ -41,7 +41,7 @@ def test_a_skill_says_what_it_is_and_where_one_stands(client):
     page = said(client.get("/competences/tableur"))
 
     assert "Le tableur calcule, trie et compare" in page
-    assert page.count("« je sais ") == 4
+    assert page.count("« je sais ") == 4
     assert "Compétences proches" in page
 
 
@@ -103,7 +103,7 @@ def test_the_administrator_changes_a_sheet(admin, client):
     assert admin.post(EDIT, data=sent).status_code == 302
     page = said(client.get("/competences/tableur"))
     assert "Compter avec un tableur" in page
-    assert "« je sais croiser deux tableaux »" in page
+    assert "« je sais croiser deux tableaux »" in page
 
 
 def test_a_change_over_somebody_elses_is_told_and_not_made(admin):
