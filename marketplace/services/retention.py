@@ -82,7 +82,7 @@ def _texts_of_closed_listings() -> int:
 
 
 def _erase_texts(work: Work, ids: Sequence[int]) -> None:
-    rows = select(Listing).where(Listing.id.in_(ids)).order_by(Listing.id).with_for_update()
+    rows = select(Listing).where(Listing.id.in_(ids)).order_by(Listing.id).with_for_update(key_share=True)
     for listing in work.session.scalars(rows):
         listing.title, listing.description = ERASED_TITLE, ""
         if listing.state is ListingState.EXPIRED:  # renewed, it would show an empty text

@@ -238,7 +238,7 @@ def _still_valid(work: Work, proposals: list[Proposal]) -> list[Proposal]:
             )
             .where(Listing.id.in_(chunk), market.is_open())
             .order_by(Listing.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         for key, capacity, limit, live, done in work.session.execute(query):
             room[key] = min(capacity - live, capacity if limit is None else limit - live - done)

@@ -31,9 +31,10 @@ class Work:
         """Return the row, read afresh and locked until the end. Raises NotFound.
 
         Lock order, so that two acts never wait for each other: listings by id, then matches; the end of the
-        audit log comes last of all, by itself.
+        audit log comes last of all, by itself. Rows that refer to this one may be written meanwhile: a round
+        writes some on listings that it does not lock.
         """
-        row = self.session.get(model, key, populate_existing=True, with_for_update=True)
+        row = self.session.get(model, key, populate_existing=True, with_for_update={"key_share": True})
         if row is None:
             raise NotFound(f"{model.__name__} {key}")
         return row

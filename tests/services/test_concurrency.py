@@ -18,7 +18,8 @@ from marketplace.models import (
 from marketplace.models.matches import LIVE
 from marketplace.services import listings, matches, moderation, ranking, rounds
 from marketplace.services.errors import ServiceError
-from tests.support.threads import at_once
+from marketplace.services.work import unit_of_work
+from tests.support.threads import at_once, in_a_thread
 
 # What a service may answer to somebody who came too late: each has its page.
 REFUSALS = (ServiceError, InvalidTransition)
@@ -181,6 +182,31 @@ def test_a_round_runs_while_people_propose(app, market):
 
     assert_only_refusals(outcomes)
     assert_places_hold()
+
+
+def run_a_round_that_waits_for_nobody():
+    connection = db.session.connection()
+    connection.exec_driver_sql("SET lock_timeout = '5s'")
+    db.session.commit()
+    try:
+        return rounds.run()
+    finally:
+        db.session.rollback()
+        db.session.connection().exec_driver_sql("RESET lock_timeout")
+        db.session.commit()
+
+
+@pytest.mark.parametrize("app", ["postgres"], indirect=True)  # SQLite lets one write at a time
+def test_a_round_does_not_wait_for_who_holds_a_listing_that_it_leaves_alone(app, market):
+    market.need()
+    market.offer()
+    lonely = market.need(skill="tableur").id
+
+    with unit_of_work() as work:  # they may wait for a listing of the round: neither would ever go on
+        work.lock(Listing, lonely)
+        report = in_a_thread(app, run_a_round_that_waits_for_nobody)
+
+    assert report.written == 1
 
 
 def test_answers_and_expiry_at_once_end_each_match_once(app, market, clock):
