@@ -107,7 +107,7 @@ def test_what_is_not_told_is_hatched_and_said(app):
     html = html_of(app, drawn(reading(RENNES, None, "Rennes")))
 
     assert 'fill="url(#carte-hachures)"' in html
-    assert "<title>Rennes : non communiqué</title>" in html
+    assert "<title>Rennes\u00a0: non communiqué</title>" in html
     assert "moins de 5" in html
 
 
