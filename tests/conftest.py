@@ -308,7 +308,6 @@ def _show_a_market() -> None:
             market.need()
             market.offer(extra_skills=["tableur"])
     db.session.connection().exec_driver_sql("ANALYZE")
-    db.session.commit()
 
 
 def _empty_audit_log() -> None:

@@ -176,7 +176,7 @@ class _Market:
         capacity = self.offers.capacity - np.bincount(edges.offer[held], minlength=len(self.offers))
         served = np.zeros(len(self.needs), np.bool_)
         served[edges.need[held]] = True
-        # What cannot be chosen any more is left out here, as a slice of all copies nothing.
+        # All that cannot be chosen any more goes in one copy; without circles nothing is copied.
         left = ~served[edges.need] & (capacity > 0)[edges.offer] if circles else slice(None)
         found = assign_fairly(
             edges.need[left],
@@ -197,7 +197,7 @@ class _Market:
         structures, number = np.unique(owners, return_inverse=True)
         giver, asker = np.split(number, [len(self.offers)])
         fits = edges.weight >= self.policy.circle_min_weight
-        # A structure that only gives, or only asks, is in no circle.
+        # A structure that only gives, or only asks, is in no circle: out before all is sorted.
         fits &= np.isin(giver, asker)[edges.offer] & np.isin(asker, giver)[edges.need]
         rows = np.flatnonzero(fits & self._spare(alone))
         source, target = giver[edges.offer[rows]], asker[edges.need[rows]]

@@ -7,7 +7,6 @@ it the simple version, which weighs all pairs in reach, up to a size it can bear
 import argparse
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from resource import RUSAGE_SELF, getrusage
 from statistics import median
 from time import perf_counter
 from unittest import mock
@@ -15,11 +14,11 @@ from unittest import mock
 import numpy as np
 
 from marketplace.matching import Edges, candidates, find_candidates
+from tests.benchmarks.memory import peak_mebibytes
 from tests.benchmarks.national import Market, market
 
 SIZES = (1_000, 10_000, 50_000, 100_000, 200_000)
 SIMPLE_UP_TO = 50_000
-MEBIBYTE = 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 slow, found = timed(listings, 1)
             _require_same(edges, found)
             simple = f"{slow:.2f}"
-        peak = getrusage(RUSAGE_SELF).ru_maxrss / MEBIBYTE
+        peak = peak_mebibytes()
         print(f"{size:8} {len(edges):9} {seconds:8.2f} {simple:>8} {peak:9.0f}")
         points.append((size, len(edges), seconds))
         del edges

@@ -6,7 +6,6 @@ are those of find_candidates(). The gap is proven: to the best packing there can
 
 import argparse
 from collections.abc import Sequence
-from resource import RUSAGE_SELF, getrusage
 from time import perf_counter
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from marketplace.matching import find_candidates, pack_circles_within
 from marketplace.matching.cycles import find_cycles, graph_of
 from marketplace.matching.packing import Problem, by_exchanges
+from tests.benchmarks.memory import peak_mebibytes
 from tests.benchmarks.national import market
 
 # Firms, edges of each need, seconds.
@@ -25,7 +25,6 @@ CASES = (
     (10_000, 30, 60),
     (50_000, 30, 60),
 )
-MEBIBYTE = 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             source, target, weight, firms, max_length=options.max_length, seconds=limit
         )
         seconds = perf_counter() - start
-        peak = getrusage(RUSAGE_SELF).ru_maxrss / MEBIBYTE
+        peak = peak_mebibytes()
         print(
             f"{firms:7} {top_k:3} {len(source):7} {len(cycles):7} {seconds:7.1f} {len(packing.circles):7} "
             f"{packing.weight:10.3f} {100 * packing.gap:7.3f} {packing.weight / simple:7.3f} {peak:8.0f}"

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
 
 import numpy as np
 from flask import Flask
@@ -36,6 +35,7 @@ from marketplace.models import (
     Skill,
 )
 from marketplace.services import live_index, ranking, reference
+from tests.benchmarks.memory import peak_mebibytes
 
 SEED = 20_260_101
 LISTINGS, FIRMS = 100_000, 60_000
@@ -61,7 +61,7 @@ def main(listings: int = LISTINGS) -> None:
             _told("warm", [_timed(lambda key=key: _ask(key)) for key in asked])
             _told("warm, changing", [_timed(lambda key=key: _ask(key)) for key in _changing(asked)])
             _told("from the database", [_timed(lambda key=key: _ask_database(key)) for key in asked[:100]])
-            print(f"peak memory {getrusage(RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+            print(f"peak memory {peak_mebibytes():.0f} MiB")
 
 
 def _cold(url: str, folder: str, listing_id: int) -> float:

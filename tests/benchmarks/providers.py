@@ -12,7 +12,6 @@ process, because what else the machine does is not the import's.
 import argparse
 import csv
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from stdnum.luhn import calc_check_digit
 from marketplace import create_app
 from marketplace.extensions import db
 from marketplace.services import provider_import, provider_lists, reference
+from tests.benchmarks.memory import peak_mebibytes
 from tests.support import databases
 
 ROWS = 100_000
@@ -77,7 +77,7 @@ def _import(url: str, file: Path) -> int:
         clock, process = time.perf_counter(), time.process_time()
         report = provider_import.run(provider_lists.of_source("qualiopi"), file)
         clock, process = time.perf_counter() - clock, time.process_time() - process
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    megabytes = peak_mebibytes()
     print(f"{clock:5.1f} s, {process:5.1f} s of process, {megabytes:4.0f} MB; {report.to_text()}")
     return int(process > SECONDS_MAX or megabytes > MEGABYTES_MAX)
 

@@ -8,16 +8,15 @@ import argparse
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from resource import RUSAGE_SELF, getrusage
 
 from marketplace.matching import plan_round
-from marketplace.matching.planning import Figures
+from marketplace.matching.planning import BASELINES, CANDIDATES, CIRCLES, PAIRS, TOGETHER, Figures
+from tests.benchmarks.memory import peak_mebibytes
 from tests.benchmarks.national import market
 
 SIZES = (10_000, 50_000, 100_000, 200_000)
 KINDS = ("apart", "both")
-STEPS = ("candidates", "pairs", "baselines", "circles", "together")
-MEBIBYTE = 1024
+STEPS = (CANDIDATES, PAIRS, BASELINES, CIRCLES, TOGETHER)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _planned(size: int, kind: str) -> tuple[Figures, float]:
     listings = market(size, size, firms=size if kind == "both" else 0)
     figures = plan_round(listings.needs, listings.offers, listings.policy).figures
-    return figures, getrusage(RUSAGE_SELF).ru_maxrss / MEBIBYTE
+    return figures, peak_mebibytes()
 
 
 if __name__ == "__main__":

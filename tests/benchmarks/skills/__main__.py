@@ -7,7 +7,6 @@ and parameters must not be fitted to them.
 """
 
 import csv
-import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from marketplace.services.reference import SEEDS
 from marketplace.services.skill_index import SkillIndex
 from marketplace.services.skills import CONFIDENCE_MIN
 from marketplace.services.text import fold
+from tests.benchmarks.memory import peak_mebibytes
 
 SENTENCES = Path(__file__).parent / "sentences.csv"
 FOLDS = 5
@@ -28,7 +28,7 @@ Phrases = list[tuple[int, str]]
 def main() -> None:
     slugs, words, situations = vocabulary()
     tuning, held_out = (sentences(slugs, part) for part in ("tuning", "held_out"))
-    before = _megabytes()
+    before = peak_mebibytes()
     started = process_time()
     index = SkillIndex(words + situations, skills=len(slugs))
     print(
@@ -39,7 +39,7 @@ def main() -> None:
     _report("tuning", index, tuning)
     _cross_validate(words, situations, len(slugs))
     _speed(index, [text for _, text in tuning + held_out])
-    print(f"memory of the index: {_megabytes() - before:.0f} MB more at the peak")
+    print(f"memory of the index: {peak_mebibytes() - before:.0f} MB more at the peak")
     if "--errors" in sys.argv:
         _errors(index, slugs, tuning)
 
@@ -135,10 +135,6 @@ def _mistyped(word: str, dice: Random) -> str:
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter=";"))
-
-
-def _megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":
