@@ -6,6 +6,7 @@ A field keeps what was typed in `data`, so that a refused form comes back as it 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, ClassVar
 
 from email_validator import EmailNotValidError, validate_email
@@ -25,6 +26,7 @@ from marketplace.services import places, sectors
 from marketplace.services.errors import FieldError
 from marketplace.services.organisations import clean_siret
 from marketplace.services.text import is_keepable, tidy
+from marketplace.web.display import label
 
 INVALID_STATUS = 422
 REQUIRED = "Remplissez ce champ."
@@ -290,6 +292,11 @@ class SiretField(TextField):
             self.siret = clean_siret(self.data)
         except FieldError as error:
             raise StopValidation(error.message) from error
+
+
+def choices_of(kind: type[Enum]) -> list[SelectChoice]:
+    """Return the members of a closed list as choices."""
+    return [SelectChoice(each.value, label(each).capitalize()) for each in kind]
 
 
 def with_blank(blank: str, labels: Mapping[str, str]) -> list[SelectChoice]:

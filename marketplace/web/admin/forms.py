@@ -5,10 +5,7 @@ from wtforms.fields.choices import SelectChoice
 
 from marketplace.models import ModerationMode, Territory
 from marketplace.services.two_factor import REASON_MAX
-from marketplace.web.display import label
-from marketplace.web.forms import BaseForm, EmailField, LongTextField
-
-MODES = [SelectChoice(mode.value, label(mode).capitalize()) for mode in ModerationMode]
+from marketplace.web.forms import BaseForm, EmailField, LongTextField, choices_of
 
 
 class OpeningForm(BaseForm):
@@ -18,7 +15,7 @@ class OpeningForm(BaseForm):
     mode = RadioField(
         "Quand relire les annonces ?",
         name="mode",
-        choices=MODES,
+        choices=choices_of(ModerationMode),
         coerce=ModerationMode,
         default=ModerationMode.BEFORE,
     )

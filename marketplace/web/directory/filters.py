@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 
-from marketplace.models import ListingKind, SizeClass
+from marketplace.models import ListingKind, SizeClass, SkillDomain
 from marketplace.models.listings import RADIUS_MAX_KM
 from marketplace.models.search import WORDS_MAX
 from marketplace.services import directory, places, search, skills, territories
@@ -53,6 +53,11 @@ class ReferenceField(SelectField):
     def offer(self, rows: Mapping[str, Any], said: Callable[[Any], str]) -> None:
         self.rows = rows
         self.choices = with_blank(self.blank, {key: said(row) for key, row in rows.items()})
+
+    def offer_skills(self, domains: Sequence[SkillDomain]) -> None:
+        """Offer the skills by domain."""
+        self.rows = {skill.slug: skill for domain in domains for skill in domain.skills}
+        self.choices = {"Sans filtre": with_blank(self.blank, {}), **skill_choices(domains)}
 
 
 class FilterForm(BaseForm):
@@ -270,11 +275,7 @@ def _publish_url(asked: Asked) -> str:
 def _offer(form: FilterForm, args: MultiDict[str, str]) -> None:
     """Fill the lists. A link may name an activity or a territory that they leave out."""
     domains = skills.all_by_domain()
-    form.skill.rows = {skill.slug: skill for domain in domains for skill in domain.skills}
-    form.skill.choices = {
-        "Sans filtre": with_blank(form.skill.blank, {}),
-        **skill_choices(domains),
-    }
+    form.skill.offer_skills(domains)
     form.domain.offer({domain.slug: domain for domain in domains}, lambda domain: domain.label)
     sections = {section.code: section for section in directory.sections()}
     named = args.get(form.sector.name, "")

@@ -22,25 +22,20 @@ from marketplace.models.help import (
 from marketplace.services import directory, skills
 from marketplace.services.guides import GuideFilters, GuideSheet
 from marketplace.services.help_links import LinkSheet
-from marketplace.web.display import LABELS
-from marketplace.web.forms import REQUIRED, BaseForm, LongTextField, TextField, with_blank
+from marketplace.web.forms import REQUIRED, BaseForm, LongTextField, TextField, choices_of, with_blank
 
 LIST_MAX = 200
 _SEPARATORS = re.compile(r"[\s,;|]+")
 
 
-def _choices(kind: type[Any]) -> list[SelectChoice]:
-    return [SelectChoice(value.value, said.capitalize()) for value, said in LABELS[kind].items()]
-
-
 class LinkForm(BaseForm):
     name = TextField("Nom", name="nom", max_length=NAME_MAX, min_length=2)
     publisher = TextField("Qui le publie", name="editeur", max_length=NAME_MAX, min_length=2)
-    family = SelectField("Famille", name="famille", choices=_choices(LinkFamily))
+    family = SelectField("Famille", name="famille", choices=choices_of(LinkFamily))
     reason = TextField("Pourquoi c’est utile", name="raison", max_length=REASON_MAX, min_length=10)
     url = TextField("Adresse", name="adresse", max_length=URL_MAX)
     parameters = TextField("Paramètres", name="parametres", max_length=PARAMETERS_MAX, required=False)
-    size = SelectField("Pour qui", name="taille", choices=_choices(LinkSize))
+    size = SelectField("Pour qui", name="taille", choices=choices_of(LinkSize))
     domains = TextField("Domaines de compétences", name="domaines", max_length=LIST_MAX, required=False)
     sections = TextField("Activités", name="activites", max_length=LIST_MAX, required=False)
     checked_on = DateField("Lu le", name="lu_le", validators=[InputRequired(REQUIRED)])
@@ -87,7 +82,7 @@ class LinkForm(BaseForm):
 
 
 class GuideForm(BaseForm):
-    kind = SelectField("C’est", name="genre", choices=_choices(GuideKind))
+    kind = SelectField("C’est", name="genre", choices=choices_of(GuideKind))
     title = TextField("Titre", name="titre", max_length=GUIDE_TITLE_MAX, min_length=5)
     text = LongTextField(
         "Ce qu’on y apprend, ou votre histoire", name="texte", max_length=GUIDE_TEXT_MAX, min_length=30
@@ -130,7 +125,7 @@ class GuideFilterForm(BaseForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.kind.choices = [SelectChoice("", "Guides et témoignages"), *_choices(GuideKind)]
+        self.kind.choices = [SelectChoice("", "Guides et témoignages"), *choices_of(GuideKind)]
         _offer(self.section, self.skill, blank="Toutes")
         self.territory.choices = with_blank(
             "Tous", {each.siren: each.name for each in directory.open_territories()}

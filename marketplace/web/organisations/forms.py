@@ -1,9 +1,7 @@
 from wtforms import RadioField, SelectField
-from wtforms.fields.choices import SelectChoice
 
 from marketplace.models import OrganisationKind, SizeClass
-from marketplace.web.display import label
-from marketplace.web.forms import BaseForm, CommuneField, SectorField, SiretField, TextField
+from marketplace.web.forms import BaseForm, CommuneField, SectorField, SiretField, TextField, choices_of
 
 
 class JoinForm(BaseForm):
@@ -19,12 +17,12 @@ class CreateForm(BaseForm):
     kind = RadioField(
         "Type de structure",
         name="type",
-        choices=[SelectChoice(kind.value, label(kind).capitalize()) for kind in OrganisationKind],
+        choices=choices_of(OrganisationKind),
         coerce=OrganisationKind,
     )
     size = SelectField(
         "Nombre de personnes",
         name="effectif",
-        choices=[SelectChoice(size.value, label(size).capitalize()) for size in SizeClass],
+        choices=choices_of(SizeClass),
         coerce=SizeClass,
     )

@@ -6,8 +6,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from marketplace.models import Scope
 from marketplace.models.partners import NAME_MAX
 from marketplace.services.partners import LIFETIMES_DAYS
-from marketplace.web.display import label
-from marketplace.web.forms import BaseForm, TextField
+from marketplace.web.forms import BaseForm, TextField, choices_of
 
 
 class IssueForm(BaseForm):
@@ -16,7 +15,7 @@ class IssueForm(BaseForm):
         "Ce que le jeton permet",
         name="droits",
         validators=[DataRequired("Cochez au moins un droit.")],
-        choices=[SelectChoice(scope.value, label(scope).capitalize()) for scope in Scope],
+        choices=choices_of(Scope),
         coerce=Scope,
         default=list(Scope),
         widget=ListWidget(prefix_label=False),

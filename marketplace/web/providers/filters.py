@@ -14,7 +14,7 @@ from marketplace.services import directory, places, skills
 from marketplace.services.providers import Filters
 from marketplace.web.directory.filters import Link, ReferenceField
 from marketplace.web.display import label
-from marketplace.web.forms import BaseForm, CommuneField, WholeNumber, skill_choices, with_blank
+from marketplace.web.forms import BaseForm, CommuneField, WholeNumber, with_blank
 
 LABELS = {
     "activateur-france-num": LabelKind.ACTIVATEUR,
@@ -89,12 +89,7 @@ class Asked:
 def read(args: MultiDict[str, str]) -> Asked:
     """Read the filters of an address."""
     form = FilterForm(args)
-    domains = skills.all_by_domain()
-    form.skill.rows = {skill.slug: skill for domain in domains for skill in domain.skills}
-    form.skill.choices = {
-        "Sans filtre": with_blank(form.skill.blank, {}),
-        **skill_choices(domains),
-    }
+    form.skill.offer_skills(skills.all_by_domain())
     form.validate()
     near = form.commune.commune
     if near:

@@ -1,11 +1,9 @@
 from wtforms import RadioField
-from wtforms.fields.choices import SelectChoice
 
 from marketplace.models import TerritoryRoleKind
-from marketplace.web.display import label
-from marketplace.web.forms import BaseForm, EmailField
+from marketplace.web.forms import BaseForm, EmailField, choices_of
 
-ROLES = [SelectChoice(role.value, label(role).capitalize()) for role in TerritoryRoleKind]
+ROLES = choices_of(TerritoryRoleKind)
 
 
 class InviteForm(BaseForm):

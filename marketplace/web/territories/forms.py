@@ -1,7 +1,6 @@
 from typing import Any
 
 from wtforms import FileField, RadioField
-from wtforms.fields.choices import SelectChoice
 
 from marketplace.models import ModerationMode, Territory
 from marketplace.models.territories import CONTACT_MAX, TRUSTED_AFTER_MAX
@@ -15,10 +14,7 @@ from marketplace.services.territories import (
     Partner,
     Settings,
 )
-from marketplace.web.display import label
-from marketplace.web.forms import BaseForm, LongTextField, WholeNumber
-
-MODES = [SelectChoice(mode.value, label(mode).capitalize()) for mode in ModerationMode]
+from marketplace.web.forms import BaseForm, LongTextField, WholeNumber, choices_of
 
 # Settings that the form shows as they are kept.
 _PLAIN = ("moderation_mode", "trusted_after", "default_radius_km", "welcome_text", "charter", "contact")
@@ -28,7 +24,7 @@ class SettingsForm(BaseForm):
     """`partners`: one a line, its name and then its address."""
 
     moderation_mode = RadioField(
-        "Quand relire les annonces ?", name="mode", choices=MODES, coerce=ModerationMode
+        "Quand relire les annonces ?", name="mode", choices=choices_of(ModerationMode), coerce=ModerationMode
     )
     trusted_after = WholeNumber(
         "Annonces acceptées avant de publier directement",
